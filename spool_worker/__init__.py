@@ -1,0 +1,1 @@
+"""The daemon that runs jobs from a spool."""
