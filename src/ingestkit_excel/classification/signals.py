@@ -1,0 +1,88 @@
+"""Five signals of one sheet, each voting for a table or for a document. Pure.
+
+A signal abstains where the sheet gives it nothing to judge: every single column is consistent,
+and a text-only reading knows of no merged cells. So a sheet can stay inconclusive.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.models import ParserUsed, SheetProfile
+
+__all__ = ["Signal", "Vote", "count_votes", "describe_signals", "read_signals"]
+
+
+class Vote(StrEnum):
+    """What a signal speaks for."""
+
+    TABULAR = "tabular"
+    DOCUMENT = "document"
+    ABSTAIN = "abstain"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One measured value of a sheet and what it speaks for."""
+
+    name: str
+    value: float | bool
+    vote: Vote
+
+
+def read_signals(sheet: SheetProfile, config: ExcelProcessorConfig) -> tuple[Signal, ...]:
+    """Give the five signals of a sheet, always in the same order."""
+    return (
+        _row_count(sheet, config),
+        _header_row(sheet),
+        _column_consistency(sheet, config),
+        _merged_cells(sheet, config),
+        _numeric_cells(sheet, config),
+    )
+
+
+def count_votes(signals: tuple[Signal, ...], vote: Vote) -> int:
+    """Give how many signals cast ``vote``."""
+    return sum(signal.vote is vote for signal in signals)
+
+
+def describe_signals(signals: tuple[Signal, ...]) -> dict[str, Any]:
+    """Give the signals as plain values, as they stand in a result."""
+    return {s.name: {"value": s.value, "vote": s.vote.value} for s in signals}
+
+
+def _row_count(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:
+    is_tabular = sheet.row_count >= config.min_row_count_for_tabular
+    return Signal("row_count", sheet.row_count, _vote(is_tabular))
+
+
+def _header_row(sheet: SheetProfile) -> Signal:
+    return Signal("header_row", sheet.header_row_detected, _vote(sheet.header_row_detected))
+
+
+def _column_consistency(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:
+    value = sheet.column_type_consistency
+    # One column or one row agrees with itself, be it prose or data.
+    if sheet.col_count < 2 or sheet.row_count < 2:
+        return Signal("column_type_consistency", value, Vote.ABSTAIN)
+    is_tabular = value >= config.column_consistency_threshold
+    return Signal("column_type_consistency", value, _vote(is_tabular))
+
+
+def _merged_cells(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:
+    value = sheet.merged_cell_ratio
+    if sheet.parser_used is ParserUsed.RAW_TEXT_FALLBACK:
+        return Signal("merged_cell_ratio", value, Vote.ABSTAIN)
+    # A threshold of 0 would call every sheet merged, so no merge at all is always tabular.
+    is_tabular = value < config.merged_cell_ratio_threshold or value == 0
+    return Signal("merged_cell_ratio", value, _vote(is_tabular))
+
+
+def _numeric_cells(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:
+    is_tabular = sheet.numeric_ratio >= config.numeric_ratio_threshold
+    return Signal("numeric_ratio", sheet.numeric_ratio, _vote(is_tabular))
+
+
+def _vote(is_tabular: bool) -> Vote:
+    return Vote.TABULAR if is_tabular else Vote.DOCUMENT
