@@ -4,6 +4,7 @@ Each exception below stands with its reason. Each check has a test that shows it
 """
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -73,6 +74,7 @@ MAY_TAKE_MORE_ARGUMENTS: Final = {
 }
 MAY_CATCH_EVERYTHING: Final = {
     "ingestkit_excel/router.py": "one workbook's surprise must not end a batch",
+    "ingestkit_excel/parsing/readers.py": "a panic of the Rust engine is a nameless BaseException",
     "ingestkit_excel/execution/": "the child's main turns every failure into an outcome",
     "ingestkit_excel/cli/": "the main of a command",
     "spool_worker/": "the daemon loop, the child's main, the command's main",
@@ -106,8 +108,9 @@ def label(path: Path) -> str:
     return path.relative_to(base).as_posix()
 
 
+@functools.cache
 def parse(path: Path) -> ast.Module:
-    """Parse one module."""
+    """Parse one module, once for all checks."""
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
@@ -273,6 +276,14 @@ def undocumented(tree: ast.Module, _where: str) -> list[str]:
     return found if ast.get_docstring(tree) else ["the module", *found]
 
 
+def unlisted(tree: ast.Module, _where: str) -> list[str]:
+    """Find modules that define public names and list none as such."""
+    defined = [n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)]
+    public = [name for name in defined if name[0] != "_"]
+    lists = any(isinstance(n, ast.Name) and n.id == "__all__" for n in ast.walk(tree))
+    return [] if lists else public
+
+
 def broad_handlers(tree: ast.Module, where: str) -> list[str]:
     """Find handlers of every exception outside the mains; to undo and re-raise is fine."""
     if excused(where, MAY_CATCH_EVERYTHING):
@@ -326,6 +337,7 @@ CHECKS: Final = [
     file_calls,
     bad_names,
     undocumented,
+    unlisted,
     broad_handlers,
     foreign_exceptions,
 ]
@@ -378,6 +390,7 @@ BROKEN: Final = [
     (file_calls, "source.replace(target)"),
     (bad_names, "def handle_sheet(): ..."),
     (undocumented, "def f(): ..."),
+    (unlisted, "class Open: ..."),
     (broad_handlers, "try:\n pass\nexcept Exception:\n pass\n"),
     (foreign_exceptions, "class Mine(errors.ParseError): ..."),
 ]

@@ -5,7 +5,6 @@ workbook can neither leak its content to a model nor give it instructions.
 """
 
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -143,7 +142,7 @@ def _confidence(raw: Mapping[object, object]) -> float:
     # bool is an int to Python, and true is no degree of confidence.
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refused(ErrorCode.E_LLM_SCHEMA_INVALID, "'confidence' is not a number")
-    if not math.isfinite(value) or not 0 <= value <= 1:
+    if not 0 <= value <= 1:  # false for NaN too, and safe for integers no float can hold
         raise _refused(ErrorCode.E_LLM_CONFIDENCE_OOB, "'confidence' is not from 0 to 1")
     return float(value)
 

@@ -187,6 +187,8 @@ def test_reasoning_model_is_not_asked_when_tier_3_is_off() -> None:
         (answer(confidence=True), ErrorCode.E_LLM_SCHEMA_INVALID, "'confidence'"),
         ({"type": "hybrid", "confidence": 1}, ErrorCode.E_LLM_SCHEMA_INVALID, "'reasoning'"),
         (answer(confidence=1.01), ErrorCode.E_LLM_CONFIDENCE_OOB, "from 0 to 1"),
+        (answer(confidence=10**400), ErrorCode.E_LLM_CONFIDENCE_OOB, "from 0 to 1"),
+        (answer(confidence=-0.01), ErrorCode.E_LLM_CONFIDENCE_OOB, "from 0 to 1"),
         (answer(confidence=float("nan")), ErrorCode.E_LLM_CONFIDENCE_OOB, "from 0 to 1"),
     ],
 )
