@@ -1,0 +1,162 @@
+"""Column types and statistics, gathered cell by cell in bounded memory."""
+
+import math
+import re
+from collections import Counter
+from datetime import date, datetime, time, timedelta
+from typing import Final
+
+from ingestkit_excel.models import ColumnType, TableValue
+from ingestkit_excel.workbook import Cell, CellKind
+
+__all__ = ["ColumnStatistics", "is_blank_value", "table_value"]
+
+_DISTINCT_MAX: Final = 1000  # beyond this the exact values no longer describe a column
+_VALUE_CHARS_MAX: Final = 60  # longer values are prose, not categories
+_TOP_VALUES: Final = 5
+_INTEGER_MAX: Final = 2**63 - 1  # what a 64-bit SQL integer holds
+_EXACT_FLOAT_MAX: Final = 2**53  # above this a float no longer holds every integer
+_LEADING_ZERO = re.compile(r"[+-]?0\d")
+_NUMBERS = frozenset({CellKind.NUMBER, CellKind.PERCENT, CellKind.CURRENCY})
+_MOMENTS = {
+    CellKind.DATE: ColumnType.DATE,
+    CellKind.DATETIME: ColumnType.DATETIME,
+    CellKind.TIME: ColumnType.TIME,
+}
+
+
+class ColumnStatistics:
+    """What the cells of one column have in common."""
+
+    def __init__(self) -> None:
+        self.filled = 0
+        self.is_used = False
+        self._types: set[ColumnType] = set()
+        self._has_big_integer = False
+        self._counts: Counter[str] = Counter()
+        self._is_open = True
+        self._low: str | int | float | None = None
+        self._high: str | int | float | None = None
+
+    def add(self, cell: Cell | None) -> None:
+        """Take one cell into account."""
+        if cell is None:
+            return
+        self.is_used = True
+        if is_blank_value(cell):
+            return
+        self.filled += 1
+        kind = _type_of(cell)
+        self._types.add(kind)
+        if isinstance(cell.value, int) and abs(cell.value) > _EXACT_FLOAT_MAX:
+            self._has_big_integer = True
+        self._count(cell.text)
+        if kind not in (ColumnType.TEXT, ColumnType.BOOLEAN):
+            self._widen(table_value(cell, kind))
+
+    @property
+    def type(self) -> ColumnType:
+        """The narrowest type that keeps every value; mixed columns are text."""
+        types = self._types
+        if len(types) == 1:
+            return next(iter(types))
+        if types == {ColumnType.INTEGER, ColumnType.REAL} and not self._has_big_integer:
+            return ColumnType.REAL
+        if types == {ColumnType.DATE, ColumnType.DATETIME}:
+            return ColumnType.DATETIME
+        return ColumnType.TEXT
+
+    def describe(self) -> str:
+        """Give range, number of distinct values and the most frequent ones, as a sentence."""
+        if not self.filled:
+            return "no values"
+        parts = [f"{self.filled} values"]
+        if self.type is not ColumnType.TEXT and self._low is not None:
+            parts.append(f"from {self._low} to {self._high}")
+        if not self._is_open:
+            return "; ".join([*parts, f"more than {_DISTINCT_MAX} distinct"])
+        parts.append(f"{len(self._counts)} distinct")
+        top = self._counts.most_common(_TOP_VALUES)
+        named = ", ".join(f"{_shorten(text)} ({count})" for text, count in top)
+        return "; ".join([*parts, f"most frequent: {named}"])
+
+    def _count(self, text: str) -> None:
+        if not self._is_open:
+            return
+        self._counts[text[: _VALUE_CHARS_MAX + 1]] += 1
+        if len(self._counts) > _DISTINCT_MAX:
+            self._is_open = False
+            self._counts.clear()
+
+    def _widen(self, value: TableValue) -> None:
+        if value is None:
+            return
+        if self._low is not None and isinstance(value, str) != isinstance(self._low, str):
+            return  # kinds that do not compare make a text column, which shows no range
+        if self._low is None or value < self._low:  # type: ignore[operator]
+            self._low = value
+        if self._high is None or value > self._high:  # type: ignore[operator]
+            self._high = value
+
+
+def is_blank_value(cell: Cell) -> bool:
+    """Whether a table stores NULL for the cell: errors and numbers that are none."""
+    if cell.kind is CellKind.ERROR:
+        return True
+    return isinstance(cell.value, float) and not math.isfinite(cell.value)
+
+
+def table_value(cell: Cell | None, kind: ColumnType) -> TableValue:
+    """Give the value that stands in a column of that type; dates and times as ISO 8601 text."""
+    if cell is None or is_blank_value(cell):
+        return None
+    value = cell.value
+    if cell.kind in _MOMENTS:
+        return _moment(value, cell, kind)
+    if kind is ColumnType.BOOLEAN:
+        return bool(value)
+    if kind is ColumnType.INTEGER and isinstance(value, int | float):
+        return int(value)
+    if kind is ColumnType.REAL and isinstance(value, int | float):
+        return float(value)
+    if cell.kind in _NUMBERS and not _LEADING_ZERO.match(cell.text):
+        return str(int(value)) if _is_whole(value) else str(value)  # type: ignore[arg-type]
+    return cell.text
+
+
+def _type_of(cell: Cell) -> ColumnType:
+    if cell.kind is CellKind.BOOLEAN:
+        return ColumnType.BOOLEAN
+    if cell.kind in _MOMENTS:
+        return _MOMENTS[cell.kind]
+    value = cell.value
+    is_number = cell.kind in _NUMBERS and isinstance(value, int | float)
+    if not is_number or (_LEADING_ZERO.match(cell.text) and cell.text.lstrip("+-").isdigit()):
+        return ColumnType.TEXT
+    if isinstance(value, int) and abs(value) > _INTEGER_MAX:
+        return ColumnType.TEXT
+    return ColumnType.INTEGER if _is_whole(value) else ColumnType.REAL
+
+
+def _is_whole(value: object) -> bool:
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) <= _EXACT_FLOAT_MAX
+    return isinstance(value, int)
+
+
+def _moment(value: object, cell: Cell, kind: ColumnType) -> str:
+    if cell.kind is CellKind.DATE and isinstance(value, datetime) and kind is ColumnType.DATE:
+        return value.date().isoformat()
+    if isinstance(value, datetime):
+        is_day = cell.kind is CellKind.DATE and kind is ColumnType.TEXT
+        return value.date().isoformat() if is_day else value.isoformat()
+    if isinstance(value, date) and kind is ColumnType.DATETIME:
+        return datetime.combine(value, time()).isoformat()
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return str(value) if isinstance(value, timedelta) else cell.text
+
+
+def _shorten(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _VALUE_CHARS_MAX else flat[: _VALUE_CHARS_MAX - 1] + "…"
