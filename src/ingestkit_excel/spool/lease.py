@@ -1,0 +1,68 @@
+"""Judging from outside whether a worker lives. Pure but for what it remembers.
+
+Owns: the observations of heartbeats.
+Promises: a worker is called dead only after its heartbeat stood still for a lease duration of
+this host's own time, watched by looks that were themselves prompt.
+Never does: compare a timestamp with a clock, or count time in which the observer itself hung.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ingestkit_excel.spool.fs import Stamp
+
+__all__ = ["LeaseObserver"]
+
+_HEALTHY_LOOKS_MIN: Final = 4  # one lucky look after a server's outage must not condemn anyone
+
+
+@dataclass(slots=True)
+class _Observation:
+    stamp: Stamp | None
+    since_s: float
+    healthy_looks: int
+
+
+class LeaseObserver:
+    """Remembers when each heartbeat was last seen to change."""
+
+    def __init__(self, lease_duration_s: float) -> None:
+        self._lease_duration_s = lease_duration_s
+        self._seen: dict[str, _Observation] = {}
+        self._last_look_s: float | None = None
+
+    def look(
+        self, stamps: Mapping[str, Stamp | None], *, started_s: float, finished_s: float
+    ) -> frozenset[str]:
+        """Take in one look at all heartbeats; give the workers that are dead.
+
+        ``None`` stands for a worker without a heartbeat. A look that took longer than a quarter
+        of the lease, or came a whole lease after the last one, makes all watching start anew:
+        the observer, or the server, stood still, and so did everybody's heartbeat.
+        """
+        gap_s = 0.0 if self._last_look_s is None else started_s - self._last_look_s
+        self._last_look_s = finished_s
+        is_slow = finished_s - started_s > self._lease_duration_s / 4
+        if is_slow or gap_s > self._lease_duration_s:
+            self.forget_all()
+        self._seen = {
+            worker_id: self._observe(worker_id, stamp, finished_s)
+            for worker_id, stamp in stamps.items()
+        }
+        return frozenset(
+            worker_id
+            for worker_id, seen in self._seen.items()
+            if seen.healthy_looks >= _HEALTHY_LOOKS_MIN
+            and finished_s - seen.since_s >= self._lease_duration_s
+        )
+
+    def _observe(self, worker_id: str, stamp: Stamp | None, now_s: float) -> _Observation:
+        seen = self._seen.get(worker_id)
+        if seen is None or seen.stamp != stamp:
+            return _Observation(stamp, now_s, 0)
+        return _Observation(stamp, seen.since_s, seen.healthy_looks + 1)
+
+    def forget_all(self) -> None:
+        """Start all watching anew; call it after any error of the disk."""
+        self._seen.clear()

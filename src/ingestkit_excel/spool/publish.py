@@ -1,0 +1,114 @@
+"""Moving jobs between states, and the commit of an outcome: prepare, fence, reveal.
+
+Owns: the order of writes, syncs and renames.
+Promises: an outcome is visible whole or not at all; of all attempts at a job one commits; after
+a crash at any step either the job is tried again or anyone can finish the reveal.
+Never does: conclude from a missing name that something did not happen to it; delete a prepared
+outcome once its fence was tried.
+Needs of the disk: P1 (rename consumes its source), P2, P3, P4.
+"""
+
+import contextlib
+from typing import Final
+
+from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing
+from ingestkit_excel.spool.layout import Stem
+from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
+from ingestkit_excel.spool.settings import SpoolContext
+
+__all__ = ["is_present", "reveal", "try_enqueue", "try_fence", "try_move", "try_prepare"]
+
+_ENQUEUE_TRIES: Final = 4  # each further one needs a janitor to remove the bucket just made
+
+
+def is_present(context: SpoolContext, path: str) -> bool:
+    """Whether the name was seen just now; ``False`` says only that it was not."""
+    try:
+        context.fs.refresh(path.rpartition("/")[0])  # P4: else NFS may answer from its cache
+        context.fs.stamp(path)
+    except Missing:
+        return False
+    return True
+
+
+def try_move(context: SpoolContext, source: str, target: str) -> bool:
+    """Rename a unique name to a unique name; ``False`` when someone else had moved it.
+
+    Raises:
+        FileSystemError: It cannot be told whether the move happened; call again.
+    """
+    try:
+        context.fs.rename(source, target)
+    except Missing:
+        # A server that acted and lost its reply says "no such file" to the repeat; the target,
+        # which only this move makes, is the evidence.
+        return is_present(context, target)
+    except FileSystemError:
+        if is_present(context, target):
+            return True
+        raise
+    return True
+
+
+def try_enqueue(context: SpoolContext, source: str, directory: str, name: str) -> bool:
+    """Move a job into a bucket, which is made when it is missing."""
+    for _ in range(_ENQUEUE_TRIES):
+        # An empty bucket may be removed between these two calls; the source is still there then.
+        with contextlib.suppress(Exists):
+            context.fs.make_directory(directory)
+        try:
+            moved = try_move(context, source, f"{directory}/{name}")
+        except Missing:  # the look for evidence found no bucket
+            moved = False
+        if moved:
+            context.sync(directory)
+            return True
+        if not is_present(context, source):
+            return False
+    return False
+
+
+def try_prepare(context: SpoolContext, stem: Stem, data: bytes) -> bool:
+    """Write the outcome of an attempt out of sight; ``False`` when other bytes stand there."""
+    path = layout.prepared_path(stem)
+    try:
+        context.fs.create(path, data, durable=context.is_durable)
+    except Exists:
+        # Ours from a call that failed later, or torn by one that failed here.
+        if context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX * 2) != data:
+            return False
+    # P3: the fence below must never outlive the bytes it makes final.
+    context.sync(layout.PREP)
+    return True
+
+
+def try_fence(context: SpoolContext, worker_id: str, stem: Stem, *, is_dead: bool) -> bool:
+    """Commit an attempt: the claim's unique name becomes the done name, once (P1)."""
+    claim = f"{layout.claims_directory(worker_id)}/{stem.file_name}"
+    target = layout.done_path(stem, is_dead=is_dead)
+    if not try_move(context, claim, target):
+        return False
+    context.sync(target.rpartition("/")[0])
+    return True
+
+
+def reveal(context: SpoolContext, stem: Stem) -> bool:
+    """Make the outcome of a committed attempt visible; anyone may, any number of times.
+
+    ``False``: another outcome of this job is visible already, from a copied or restored job;
+    the new one is quarantined.
+    """
+    prepared = layout.prepared_path(stem)
+    result = layout.result_path(stem.job_id)
+    if is_present(context, result):
+        try:
+            ours = context.fs.read(prepared, max_bytes=OUTCOME_BYTES_MAX * 2)
+        except Missing:
+            return True  # someone revealed it before us
+        if context.fs.read(result, max_bytes=OUTCOME_BYTES_MAX * 2) != ours:
+            try_move(context, prepared, f"{layout.QUARANTINE}/{stem}.out")
+            return False
+    try_move(context, prepared, result)
+    context.sync(result.rpartition("/")[0])
+    return True

@@ -1,0 +1,244 @@
+"""The janitor: finish reveals, take jobs back from dead workers, move due ones, sweep.
+
+Owns: everything no living worker or submitter will do any more.
+Promises: each action is one idempotent transition, so any number of janitors may work at once.
+Never does: touch the claims of a worker that has not been found dead, or delete a job.
+Needs of the disk: P1, P4.
+"""
+
+import contextlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ingestkit_excel.errors import ErrorCode
+from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.claim import list_known
+from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, Stamp
+from ingestkit_excel.spool.history import record_attempt
+from ingestkit_excel.spool.ids import new_nonce
+from ingestkit_excel.spool.layout import Stem
+from ingestkit_excel.spool.lease import LeaseObserver
+from ingestkit_excel.spool.publish import is_present, reveal, try_enqueue
+from ingestkit_excel.spool.records import JOB_BYTES_MAX, AttemptRecord, RecordError, decode_job
+from ingestkit_excel.spool.settings import SpoolContext
+
+__all__ = ["MoveDue", "Plan", "Reaper", "Snapshot", "plan_reap", "server_time_s"]
+
+_LOG = logging.getLogger(__name__)
+_JANITOR_LOCK: Final = f"{layout.WORKERS}/janitor"
+_BUCKET_AGE_MIN: Final = 16  # buckets of 4 s: younger ones are still being filled
+_DEFAULT_PRIORITY: Final = 5  # of a job whose own record cannot be read
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one look at the spool gave; any of it may have changed since."""
+
+    prepared: tuple[Stem, ...]
+    delayed: tuple[str, ...]
+    now_s: float
+    """The server's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveDue:
+    """A delayed job whose time has come."""
+
+    name: str
+    stem: Stem
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What there is to do."""
+
+    reveals: tuple[Stem, ...]
+    due: tuple[MoveDue, ...]
+
+
+def plan_reap(snapshot: Snapshot) -> Plan:
+    """Decide what to do about a snapshot. Pure."""
+    parsed = ((name, layout.parse_delayed(name)) for name in snapshot.delayed)
+    due = tuple(
+        MoveDue(name, delayed[1])
+        for name, delayed in parsed
+        if delayed is not None and delayed[0] <= snapshot.now_s
+    )
+    return Plan(snapshot.prepared, due)
+
+
+def server_time_s(context: SpoolContext) -> float:
+    """Give the time of the machine that stamps files, by having it stamp one."""
+    path = f"{layout.TMP}/clock.{new_nonce()}"
+    context.fs.create(path, b"", durable=False)
+    try:
+        return context.fs.stamp(path).mtime_ns / 1e9
+    finally:
+        with contextlib.suppress(FileSystemError):
+            context.fs.remove(path)
+
+
+class Reaper:
+    """A janitor on one host; remembers heartbeats between rounds."""
+
+    def __init__(self, context: SpoolContext, host_hash: str) -> None:
+        self._context = context
+        self._host_hash = host_hash
+        self._observer = LeaseObserver(context.settings.lease_duration_s)
+        self.live_workers = 1
+
+    def run(self, own_id: str) -> None:
+        """Do one round; another janitor of this host at work makes it a short one."""
+        lock = self._context.fs.try_lock(f"{_JANITOR_LOCK}-{self._host_hash}.lock")
+        if lock is None:
+            return
+        try:
+            self._run(own_id)
+        except FileSystemError:
+            self._observer.forget_all()
+            raise
+        finally:
+            lock.release()
+
+    def _run(self, own_id: str) -> None:
+        for worker_id in self._find_dead(own_id):
+            self.dismiss(worker_id, is_charged=True)
+        plan = plan_reap(self._look())
+        for stem in plan.reveals:
+            self._reveal_committed(stem)
+        for move in plan.due:
+            self._requeue(f"{layout.DELAYED}/{move.name}", move.stem, move.stem)
+        self._remove_empty_buckets()
+        self._sweep()
+
+    def _look(self) -> Snapshot:
+        stems = map(layout.parse_prepared, list_known(self._context, layout.PREP))
+        delayed = tuple(list_known(self._context, layout.DELAYED))
+        now_s = server_time_s(self._context) if delayed else 0.0
+        return Snapshot(tuple(stem for stem in stems if stem is not None), delayed, now_s)
+
+    def _find_dead(self, own_id: str) -> list[str]:
+        started_s = self._context.clock.monotonic()
+        names = list_known(self._context, layout.CLAIMS)
+        leases = [
+            name.removesuffix(".lease")
+            for name in list_known(self._context, layout.WORKERS)
+            if name.endswith(".lease")
+        ]
+        known = {
+            name
+            for name in {*names, *leases} - {own_id}
+            if layout.WORKER_ID_PATTERN.fullmatch(name)
+        }
+        dead = {worker_id for worker_id in known if self._is_dead_here(worker_id)}
+        stamps: Mapping[str, Stamp | None] = {
+            worker_id: self._lease_stamp(worker_id) for worker_id in known - dead
+        }
+        expired = self._observer.look(
+            stamps, started_s=started_s, finished_s=self._context.clock.monotonic()
+        )
+        self.live_workers = 1 + len(known - dead - expired)
+        return sorted(dead | expired)
+
+    def _is_dead_here(self, worker_id: str) -> bool:
+        # Only on the same boot of the same host is a lock that can be taken a sign of death.
+        if not worker_id.endswith(f"-{self._host_hash}"):
+            return False
+        lock = self._context.fs.try_lock(layout.lock_path(worker_id))
+        if lock is None:
+            return False
+        lock.release()
+        return True
+
+    def _lease_stamp(self, worker_id: str) -> Stamp | None:
+        try:
+            return self._context.fs.stamp(layout.lease_path(worker_id))
+        except Missing:
+            return None
+
+    def dismiss(self, worker_id: str, *, is_charged: bool) -> None:
+        """Give back all claims of a worker and remove its traces.
+
+        On disk: each claims/W/S becomes pending/P/B/S+; then claims/W, its lease and its lock go.
+        Crash: the next janitor goes on where this one stopped.
+        """
+        directory = layout.claims_directory(worker_id)
+        for name in list_known(self._context, directory):
+            stem = layout.parse_job_file(name)
+            if stem is not None:
+                self._take_back(worker_id, stem, is_charged=is_charged)
+        try:
+            # Before the lease goes: a paused worker that wakes up can then claim nothing more.
+            self._context.fs.remove_directory(directory)
+        except Exists:
+            return  # a claim arrived meanwhile; the next round takes it
+        except Missing:
+            pass
+        for path in (layout.lease_path(worker_id), layout.lock_path(worker_id)):
+            with contextlib.suppress(Missing):
+                self._context.fs.remove(path)
+        _LOG.info("worker_dismissed", extra={"worker_id": worker_id})
+
+    def _take_back(self, worker_id: str, stem: Stem, *, is_charged: bool) -> None:
+        if is_charged:
+            message = f"cannot finish attempt {stem.attempt}: its worker {worker_id} died"
+            record = AttemptRecord(
+                attempt=stem.attempt,
+                worker_id=worker_id,
+                code=ErrorCode.E_EXECUTION_CRASHED,
+                message=message,
+            )
+            record_attempt(self._context, stem.job_id, record)
+        path = f"{layout.claims_directory(worker_id)}/{stem.file_name}"
+        if self._requeue(path, stem, stem.next_attempt(charged=is_charged)):
+            facts = {"job_id": stem.job_id, "attempt": stem.attempt, "worker_id": worker_id}
+            _LOG.warning("claim_reaped", extra=facts)
+
+    def _requeue(self, path: str, stem: Stem, requeued: Stem) -> bool:
+        priority = self._priority(path, stem)
+        if priority is None:
+            return False
+        directory = layout.pending_directory(priority, stem.job_id)
+        return try_enqueue(self._context, path, directory, requeued.file_name)
+
+    def _priority(self, path: str, stem: Stem) -> int | None:
+        try:
+            data = self._context.fs.read(path, max_bytes=JOB_BYTES_MAX)
+            return decode_job(data, job_id=stem.job_id, digest=stem.digest).priority
+        except Missing:
+            return None
+        except (FileSystemError, RecordError):
+            return _DEFAULT_PRIORITY  # whoever claims it says what is wrong with it
+
+    def _reveal_committed(self, stem: Stem) -> None:
+        for is_dead in (False, True):
+            if is_present(self._context, layout.done_path(stem, is_dead=is_dead)):
+                reveal(self._context, stem)
+                return
+
+    def _remove_empty_buckets(self) -> None:
+        newest = int(self._context.clock.wall() * 1000) >> 12
+        for priority in layout.PRIORITIES:
+            parent = f"{layout.PENDING}/{priority}"
+            for bucket in list_known(self._context, parent):
+                if not layout.BUCKET_PATTERN.fullmatch(bucket):
+                    continue
+                # The clock only saves calls: removing a bucket in use fails or is made good.
+                if int(bucket, 16) < newest - _BUCKET_AGE_MIN:
+                    with contextlib.suppress(Exists, Missing):
+                        self._context.fs.remove_directory(f"{parent}/{bucket}")
+
+    def _sweep(self) -> None:
+        names = list_known(self._context, layout.TMP)
+        if names:
+            limit_s = server_time_s(self._context) - self._context.settings.staging_retention_s
+            for name in names:
+                _remove_older(self._context, f"{layout.TMP}/{name}", limit_s)
+
+
+def _remove_older(context: SpoolContext, path: str, limit_s: float) -> None:
+    with contextlib.suppress(FileSystemError):
+        if context.fs.stamp(path).mtime_ns / 1e9 < limit_s:
+            context.fs.remove(path)

@@ -1,0 +1,242 @@
+"""`Spool`, the way in: a directory on a share through which jobs reach workers.
+
+Owns: what callers see. Promises: an accepted job gets exactly one outcome as long as workers
+come by. Never does: touch the disk itself, or lose an error.
+"""
+
+import contextlib
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from ingestkit_excel.clock import Clock, SystemClock
+from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
+from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.failures import translated
+from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem, boot_id
+from ingestkit_excel.spool.ids import host_digest
+from ingestkit_excel.spool.reaper import server_time_s
+from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError, load_strict
+from ingestkit_excel.spool.settings import SpoolContext, SpoolSettings
+from ingestkit_excel.spool.submission import submit_job, submit_keyed
+from ingestkit_excel.spool.survey import (
+    JobState,
+    SpoolStatus,
+    find_state,
+    read_outcome,
+    take_status,
+)
+from ingestkit_excel.spool.watch import wait_for
+from ingestkit_excel.spool.worker import SpoolWorker, WorkerPlace
+
+__all__ = ["Cancellation", "Spool"]
+
+_SETTINGS_BYTES_MAX: Final = 64 * 1024
+
+
+class Cancellation(StrEnum):
+    """What became of a wish to cancel."""
+
+    REQUESTED = "requested"
+    TOO_LATE = "too_late"
+    UNKNOWN = "unknown"
+
+
+class Spool:
+    """A spool directory; made by `create` or `open`. May be used from any thread."""
+
+    def __init__(self, directory: Path, context: SpoolContext) -> None:
+        self.directory = directory
+        self._context = context
+
+    @property
+    def settings(self) -> SpoolSettings:
+        """What all hosts on this spool agree on."""
+        return self._context.settings
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        settings: SpoolSettings | None = None,
+        *,
+        fs: FileSystem | None = None,
+        clock: Clock | None = None,
+    ) -> "Spool":
+        """Make a spool in a directory, whose parent exists; an existing spool is opened as it is.
+
+        Raises:
+            SpoolError: It cannot be made there; the message says what to do.
+        """
+        fs = fs or RealFileSystem(directory)
+        with translated("create the spool", directory):
+            for path in ("", *layout.FIXED_DIRECTORIES):
+                with contextlib.suppress(Exists):
+                    fs.make_directory(path)
+            chosen = settings or SpoolSettings()
+            text = {"format": layout.FORMAT, **chosen.model_dump()}
+            # Last, so that a directory with settings is a whole spool; a second creator loses.
+            with contextlib.suppress(Exists):
+                fs.create(layout.SETTINGS_FILE, _to_json(text), durable=True)
+            fs.sync_directory("")
+        return cls.open(directory, fs=fs, clock=clock)
+
+    @classmethod
+    def open(
+        cls, directory: Path, *, fs: FileSystem | None = None, clock: Clock | None = None
+    ) -> "Spool":
+        """Open an existing spool.
+
+        Raises:
+            SpoolError: ``E_SPOOL_NOT_FOUND``, ``E_SPOOL_INVALID``, ``E_SPOOL_NEWER_FORMAT``,
+                ``E_SPOOL_PERMISSION``, ``E_SPOOL_READ_ONLY`` or ``E_SPOOL_UNREACHABLE``.
+        """
+        fs = fs or RealFileSystem(directory)
+        with translated("open the spool", directory):
+            try:
+                data = fs.read(layout.SETTINGS_FILE, max_bytes=_SETTINGS_BYTES_MAX)
+            except Missing as error:
+                raise SpoolError(
+                    ErrorCode.E_SPOOL_NOT_FOUND,
+                    f"cannot open the spool {directory}: it holds no {layout.SETTINGS_FILE}; "
+                    "mount the share, correct the path or create the spool there",
+                    directory=str(directory),
+                ) from error
+        return cls(directory, SpoolContext(fs, clock or SystemClock(), _settings(data, directory)))
+
+    def submit(
+        self,
+        draft: JobDraft,
+        *,
+        priority: int = 5,
+        not_before_s: float | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Accept a job and give its id; once this returns, the job survives a crash.
+
+        ``priority`` 0 is served first, 9 last. ``not_before_s`` holds the job back so many
+        seconds. Two submissions under the same ``key`` are one job.
+
+        Raises:
+            ValueError: The priority is not 0 to 9, or the job is too large.
+            SpoolError: The job was not accepted.
+            ExecutionError: ``E_EXECUTION_SUBMIT``: the key belongs to another workbook.
+        """
+        if priority not in layout.PRIORITIES:
+            raise ValueError(f"cannot submit with priority {priority}: give one from 0 to 9")
+        with translated("submit to", self.directory):
+            due_s: int | None = None
+            if not_before_s is not None and not_before_s > 0:
+                due_s = int(server_time_s(self._context) + not_before_s) + 1
+            if key is None:
+                return submit_job(self._context, draft, priority=priority, due_s=due_s)
+            return submit_keyed(self._context, draft, key, priority=priority, due_s=due_s)
+
+    def find_outcome(self, job_id: str) -> Outcome | None:
+        """Give the outcome of a job; ``None`` when there is none yet.
+
+        Raises:
+            ExecutionError: ``E_EXECUTION_RESULT_LOST``: its bytes fail their digest.
+            SpoolError: The spool cannot be reached.
+        """
+        _check_job_id(job_id)
+        with translated("read an outcome from", self.directory):
+            try:
+                return read_outcome(self._context, job_id)
+            except RecordError as error:
+                raise ExecutionError(
+                    ErrorCode.E_EXECUTION_RESULT_LOST,
+                    f"cannot read the outcome of job {job_id}: {error}; submit the workbook again",
+                    job_id=job_id,
+                ) from error
+
+    def wait_for_outcome(self, job_id: str, timeout_s: float | None) -> Outcome | None:
+        """Wait for the outcome of a job; ``None`` when ``timeout_s`` passed without one.
+
+        Raises:
+            ExecutionError: ``E_EXECUTION_RESULT_LOST``: its bytes fail their digest.
+            SpoolError: The spool cannot be reached; the job still stands.
+        """
+        return wait_for(lambda: self.find_outcome(job_id), self._context.clock, timeout_s)
+
+    def find_state(self, job_id: str) -> JobState:
+        """Tell where a job is; ``UNKNOWN`` when it was never here or retention removed it.
+
+        Raises:
+            SpoolError: The spool cannot be reached.
+        """
+        _check_job_id(job_id)
+        with translated("look for a job in", self.directory):
+            try:
+                return find_state(self._context, job_id)
+            except RecordError:
+                return JobState.DONE  # `find_outcome` says what is wrong with it
+
+    def cancel(self, job_id: str) -> Cancellation:
+        """Ask that a job be given up; a worker ends it, unless its outcome comes first.
+
+        Raises:
+            SpoolError: The spool cannot be reached.
+        """
+        state = self.find_state(job_id)
+        if state is JobState.UNKNOWN:
+            return Cancellation.UNKNOWN
+        if state in (JobState.DONE, JobState.DEAD, JobState.CANCELLED):
+            return Cancellation.TOO_LATE
+        with translated("cancel a job in", self.directory), contextlib.suppress(Exists):
+            path = layout.cancel_path(job_id)
+            self._context.fs.create(path, b"", durable=self._context.is_durable)
+        return Cancellation.REQUESTED
+
+    def status(self) -> SpoolStatus:
+        """Count jobs and workers.
+
+        Raises:
+            SpoolError: The spool cannot be reached.
+        """
+        with translated("count jobs in", self.directory):
+            return take_status(self._context)
+
+    def enlist(self, *, host: str) -> SpoolWorker:
+        """Become a worker of this spool.
+
+        Raises:
+            SpoolError: The spool cannot be reached or written.
+        """
+        with translated("enlist a worker in", self.directory):
+            place = WorkerPlace(self.directory, host, host_digest(host, boot_id()))
+            return SpoolWorker(self._context, place)
+
+
+def _check_job_id(job_id: str) -> None:
+    if not layout.JOB_ID_PATTERN.fullmatch(job_id):
+        raise ValueError(f"cannot use {job_id!r} as a job id: give one that submit returned")
+
+
+def _to_json(values: dict[str, object]) -> bytes:
+    return json.dumps(values, indent=1).encode() + b"\n"
+
+
+def _settings(data: bytes, directory: Path) -> SpoolSettings:
+    try:
+        values = load_strict(data)
+        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+            raise RecordError("it states no format")
+        if values["format"] > layout.FORMAT:
+            raise SpoolError(
+                ErrorCode.E_SPOOL_NEWER_FORMAT,
+                f"cannot use the spool {directory}: its format {values['format']} is newer than "
+                f"{layout.FORMAT}; install a newer version of this package",
+                directory=str(directory),
+            )
+        return SpoolSettings.model_validate({k: v for k, v in values.items() if k != "format"})
+    except (RecordError, ValidationError) as error:
+        raise SpoolError(
+            ErrorCode.E_SPOOL_INVALID,
+            f"cannot use the spool {directory}: {layout.SETTINGS_FILE} is not valid "
+            f"({error}); restore it or create a new spool elsewhere",
+            directory=str(directory),
+        ) from error

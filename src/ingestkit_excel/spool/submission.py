@@ -1,0 +1,148 @@
+"""Putting a job into the spool, once per key where a key is given.
+
+Owns: tmp/ and ids/.
+Promises: a job exists whole or not at all; submitters that give the same key get the same job,
+also when one of them dies in between, for the next one finishes its work.
+Needs of the disk: P1, P2, P3; P5 for keys.
+"""
+
+import contextlib
+import json
+from dataclasses import dataclass
+
+from ingestkit_excel.errors import ErrorCode, ExecutionError
+from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.claim import list_known
+from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, NoSpace
+from ingestkit_excel.spool.ids import PROCESS_JOB_IDS, new_nonce
+from ingestkit_excel.spool.layout import Stem
+from ingestkit_excel.spool.publish import try_enqueue, try_move
+from ingestkit_excel.spool.records import Job, JobDraft, digest_of, encode_job, short_digest
+from ingestkit_excel.spool.settings import SpoolContext
+
+__all__ = ["Submission", "submit_job", "submit_keyed"]
+
+_KEY_DIGITS = 32
+_IDENTITY_FIELDS = {"root", "rel", "blob_sha256", "source_uri", "config"}
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A staged job: its file in tmp/ and where it will wait."""
+
+    stem: Stem
+    staged: str
+    priority: int
+    due_s: int | None
+
+
+def _stage(context: SpoolContext, draft: JobDraft, priority: int, due_s: int | None) -> Submission:
+    if context.fs.free_space() < context.settings.free_space_bytes_min:
+        raise NoSpace(".", "less space is left than outcomes need")
+    now = context.clock.wall()
+    job = Job(
+        **{name: getattr(draft, name) for name in JobDraft.model_fields},
+        job_id=PROCESS_JOB_IDS.next_id(now),
+        priority=priority,
+        submitted_at=now,
+    )
+    data = encode_job(job)
+    stem = Stem(job.job_id, 1, 0, short_digest(data))
+    staged = f"{layout.TMP}/{job.job_id}.{new_nonce()}.job"
+    context.fs.create(staged, data, durable=context.is_durable)
+    return Submission(stem, staged, priority, due_s)
+
+
+def _publish(context: SpoolContext, submission: Submission) -> bool:
+    stem = submission.stem
+    if submission.due_s is not None:
+        is_moved = try_move(context, submission.staged, layout.delayed_path(submission.due_s, stem))
+        context.sync(layout.DELAYED)
+        return is_moved
+    directory = layout.pending_directory(submission.priority, stem.job_id)
+    return try_enqueue(context, submission.staged, directory, stem.file_name)
+
+
+def submit_job(context: SpoolContext, draft: JobDraft, *, priority: int, due_s: int | None) -> str:
+    """Submit a job.
+
+    On disk: tmp/J.U.job is written; it becomes pending/P/B/S, or delayed/tT.S.
+    Crash: before the rename nothing was submitted and tmp/ is swept; after it the job exists.
+    """
+    submission = _stage(context, draft, priority, due_s)
+    _publish(context, submission)
+    # Not found where it was staged and not where it belongs: a worker was quick to take it.
+    return submission.stem.job_id
+
+
+def submit_keyed(
+    context: SpoolContext, draft: JobDraft, key: str, *, priority: int, due_s: int | None
+) -> str:
+    """Submit a job unless one of this key exists; give the id of the one that does.
+
+    Raises:
+        ExecutionError: ``E_EXECUTION_SUBMIT``: the key belongs to another workbook or settings.
+
+    On disk: tmp/K.U/owner is written beside the staged job; tmp/K.U becomes ids/xx/K (who owns
+    the key); then as without a key.
+    Crash: once ids/xx/K exists, the next submitter of the key finishes the move to pending.
+    """
+    digest = digest_of(key.encode())[:_KEY_DIGITS]
+    marker = f"{layout.IDS}/{digest[-2:]}/{digest}"
+    identity = digest_of(draft.model_dump_json(include=_IDENTITY_FIELDS).encode())
+    owner = _find_owner(context, marker)
+    if owner is None:
+        submission = _stage(context, draft, priority, due_s)
+        _offer(context, marker, submission, identity)
+        owner = _find_owner(context, marker)
+    if owner is None:
+        raise Missing(marker, "the owner of the key cannot be seen")
+    owned, owned_identity = owner
+    if owned_identity != identity:
+        raise ExecutionError(
+            ErrorCode.E_EXECUTION_SUBMIT,
+            f"cannot submit under the key {key!r}: job {owned.stem.job_id} has it for another "
+            "workbook or other settings; use a new key",
+            job_id=owned.stem.job_id,
+        )
+    with contextlib.suppress(Missing):
+        context.fs.stamp(owned.staged)  # the owner may have died before its move: finish it
+        _publish(context, owned)
+    return owned.stem.job_id
+
+
+def _offer(context: SpoolContext, marker: str, submission: Submission, identity: str) -> None:
+    shard, _, digest = marker.rpartition("/")
+    with contextlib.suppress(Exists):
+        context.fs.make_directory(shard)
+    draft = f"{layout.TMP}/{digest}.{new_nonce()}"
+    record = {
+        "stem": str(submission.stem),
+        "staged": submission.staged,
+        "priority": submission.priority,
+        "due_s": submission.due_s,
+        "identity": identity,
+    }
+    context.fs.make_directory(draft)
+    context.fs.create(f"{draft}/owner", json.dumps(record).encode(), durable=context.is_durable)
+    context.sync(draft)
+    try:
+        context.fs.rename(draft, marker)  # P5: only the first directory gets the name
+        context.sync(shard)
+    except Exists:
+        for path in (f"{draft}/owner", submission.staged):
+            with contextlib.suppress(FileSystemError):
+                context.fs.remove(path)
+        with contextlib.suppress(FileSystemError):
+            context.fs.remove_directory(draft)
+
+
+def _find_owner(context: SpoolContext, marker: str) -> tuple[Submission, str] | None:
+    if "owner" not in list_known(context, marker):
+        return None
+    record = json.loads(context.fs.read(f"{marker}/owner", max_bytes=4096))
+    stem = Stem.try_parse(record["stem"])
+    if stem is None:
+        raise Missing(marker, "the marker of the key names no job")
+    submission = Submission(stem, record["staged"], record["priority"], record["due_s"])
+    return submission, record["identity"]

@@ -1,0 +1,286 @@
+"""One worker's side of the spool: claim, renew, complete, retry, release, reap.
+
+Owns: the claims of one worker incarnation, and which name each of them has now.
+Promises: each method is one transition; after an error the caller may call again.
+Never does: run a job, sleep, or decide by a clock who owns what.
+Needs of the disk: P1, P2, P3.
+"""
+
+import logging
+import random
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from ingestkit_excel.errors import ErrorCode
+from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.claim import Candidates, Claim, open_claim, try_take
+from ingestkit_excel.spool.failures import translated
+from ingestkit_excel.spool.fs import HeldLock, Missing, NotRegular
+from ingestkit_excel.spool.history import read_history, record_attempt
+from ingestkit_excel.spool.ids import new_nonce, new_worker_id
+from ingestkit_excel.spool.layout import Stem
+from ingestkit_excel.spool.outcomes import cancelled_outcome, dead_outcome, rejected_outcome
+from ingestkit_excel.spool.publish import reveal, try_enqueue, try_fence, try_move, try_prepare
+from ingestkit_excel.spool.reaper import Reaper, server_time_s
+from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, encode_outcome
+from ingestkit_excel.spool.settings import SpoolContext
+
+__all__ = ["Completion", "SpoolWorker", "WorkerPlace"]
+
+_LOG = logging.getLogger(__name__)
+_CLAIM_TRIES: Final = 64  # lost races and unusable jobs per call; the caller's loop has more to do
+_PREPARE_TRIES: Final = 4  # each further one needs another torn file of ours
+_BACKOFF_DOUBLINGS_MAX: Final = 20  # keeps the number finite; the cap applies far earlier
+
+
+class Completion(StrEnum):
+    """How giving up a claim ended."""
+
+    PUBLISHED = "published"
+    SUPERSEDED = "superseded"
+    """Another worker has the job or has finished it; throw the work away."""
+    REQUEUED = "requeued"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlace:
+    """Where a worker runs: the spool's directory, the host's name and its digest."""
+
+    directory: Path
+    host: str
+    host_hash: str
+
+
+class SpoolWorker:
+    """A worker incarnation; made by `Spool.enlist`. Its methods may be called from any thread."""
+
+    def __init__(self, context: SpoolContext, place: WorkerPlace) -> None:
+        self._context = context
+        self._place = place
+        self._held: dict[str, Stem] = {}
+        self._candidates = Candidates(context)
+        self._lock: HeldLock | None = None
+        self._is_fenced = False
+        self._reaper = Reaper(context, place.host_hash)
+        self.worker_id = ""
+        self._enlist()
+
+    def _enlist(self) -> None:
+        # The lock comes first and the claims directory last: whoever sees the worker finds its
+        # lock held and its lease there.
+        if self._lock is not None:
+            self._lock.release()
+        self.worker_id = new_worker_id(self._place.host_hash)
+        self._lock = self._context.fs.try_lock(layout.lock_path(self.worker_id))
+        lease = layout.lease_path(self.worker_id)
+        self._context.fs.create(lease, self._place.host.encode(), durable=False)
+        self._context.fs.make_directory(layout.claims_directory(self.worker_id))
+        self._is_fenced = False
+        _LOG.info("worker_enlisted", extra={"worker_id": self.worker_id})
+
+    def try_claim(self) -> Claim | None:
+        """Take the next waiting job; ``None`` when there is none to be had now.
+
+        Jobs that are unreadable, cancelled or failed too often are ended on the way.
+
+        Raises:
+            SpoolError: The spool cannot be reached.
+
+        On disk: pending/P/B/S becomes claims/W/S.
+        Crash: the claim returns to pending when this worker is found dead.
+        """
+        with translated("claim a job from", self._place.directory):
+            if self._is_fenced and not self._held:
+                self._enlist()
+            for _ in range(_CLAIM_TRIES):
+                candidate = self._candidates.try_next(live_workers=self._reaper.live_workers)
+                if candidate is None:
+                    return None
+                if try_take(self._context, candidate, self.worker_id):
+                    claim = self._admit(candidate.stem)
+                    if claim is not None:
+                        return claim
+        return None
+
+    def _admit(self, stem: Stem) -> Claim | None:
+        self._held[stem.job_id] = stem
+        try:
+            claim = open_claim(self._context, stem, self.worker_id)
+        except NotRegular:
+            target = f"{layout.QUARANTINE}/{stem.file_name}.{new_nonce()}"
+            try_move(self._context, self._path(stem), target)
+            del self._held[stem.job_id]
+            _LOG.warning("job_quarantined", extra={"job_id": stem.job_id})
+            return None
+        if isinstance(claim, RecordError):
+            outcome = rejected_outcome(stem, self.worker_id, self._place.host, str(claim))
+        elif claim.charged_failures >= claim.job.max_attempts:
+            history = read_history(self._context, stem.job_id)
+            outcome = dead_outcome(claim, self._place.host, history)
+        elif self.is_cancelled(claim):
+            outcome = cancelled_outcome(claim, self._place.host)
+        else:
+            _LOG.info("job_claimed", extra={"job_id": stem.job_id, "attempt": stem.attempt})
+            return claim
+        self._publish(stem.job_id, outcome)
+        return None
+
+    def _path(self, stem: Stem) -> str:
+        return f"{layout.claims_directory(self.worker_id)}/{stem.file_name}"
+
+    def renew(self) -> None:
+        """Show that this worker lives; call it as often as six times in a lease duration.
+
+        A worker that was taken for dead finds out here: its claims are superseded, and its next
+        `try_claim` enlists it under a new id.
+
+        Raises:
+            SpoolError: The spool cannot be reached.
+        """
+        with translated("renew the lease in", self._place.directory):
+            try:
+                self._context.fs.touch(layout.lease_path(self.worker_id))
+            except Missing:
+                self._is_fenced = True
+                _LOG.warning("lease_lost", extra={"worker_id": self.worker_id})
+
+    def is_cancelled(self, claim: Claim) -> bool:
+        """Whether the submitter asked for the job to be given up."""
+        with translated("look for cancelled jobs in", self._place.directory):
+            return claim.job.job_id in self._context.fs.list_directory(layout.CANCEL)
+
+    def complete(self, claim: Claim, outcome: Outcome) -> Completion:
+        """Publish the outcome of a claimed job and give the claim up.
+
+        The outcome becomes visible whole or not at all. A worker whose claim was reaped gets
+        ``Completion.SUPERSEDED`` and must throw its work away.
+
+        Raises:
+            SpoolError: The spool cannot be reached. The claim still stands; call again.
+
+        On disk: prep/S.out is written; claims/W/S becomes done/xx/S (the commit); prep/S.out
+        becomes results/xx/J.
+        Crash: before done/xx/S exists the job is reclaimed and retried; after, anyone reveals.
+        """
+        with translated("publish the outcome to", self._place.directory):
+            if claim.attempt > 1 and not outcome.attempts:
+                history = read_history(self._context, claim.job.job_id)
+                outcome = outcome.model_copy(update={"attempts": history})
+            return self._publish(claim.job.job_id, outcome)
+
+    def _publish(self, job_id: str, outcome: Outcome) -> Completion:
+        stem = self._try_prepare(job_id, outcome)
+        if stem is None:
+            return self._forget(job_id, Completion.SUPERSEDED)
+        is_dead = outcome.status == "dead"
+        if not try_fence(self._context, self.worker_id, stem, is_dead=is_dead):
+            return self._forget(job_id, Completion.SUPERSEDED)
+        is_ours = reveal(self._context, stem)
+        return self._forget(job_id, Completion.PUBLISHED if is_ours else Completion.SUPERSEDED)
+
+    def _try_prepare(self, job_id: str, outcome: Outcome) -> Stem | None:
+        stem = self._held.get(job_id)
+        for _ in range(_PREPARE_TRIES):
+            if stem is None:
+                return None
+            outcome = outcome.model_copy(update={"attempt": stem.attempt})
+            if try_prepare(self._context, stem, encode_outcome(outcome)):
+                return stem
+            # Something torn has our name, and a name is never used twice: take the next number.
+            bumped = stem.next_attempt(charged=False)
+            if not try_move(self._context, self._path(stem), self._path(bumped)):
+                return None
+            self._held[job_id] = stem = bumped
+        raise Missing(layout.PREP, "each attempt to write the outcome was torn")
+
+    def _forget(self, job_id: str, completion: Completion) -> Completion:
+        self._held.pop(job_id, None)
+        facts = {"job_id": job_id, "worker_id": self.worker_id, "completion": completion.value}
+        _LOG.info("claim_given_up", extra=facts)
+        return completion
+
+    def retry(self, claim: Claim, *, code: ErrorCode, message: str) -> Completion:
+        """Give a failed job back, to be tried later; the failure counts.
+
+        The last allowed failure publishes a ``dead`` outcome instead, which carries the error.
+
+        Raises:
+            SpoolError: The spool cannot be reached. The claim still stands; call again.
+
+        On disk: claims/W/S becomes delayed/tT.S+ or, without backoff, pending/P/B/S+.
+        Crash: before the rename the claim is reaped and the failure counts once, as it would.
+        """
+        with translated("requeue the job in", self._place.directory):
+            stem = self._held.get(claim.job.job_id)
+            if stem is None:
+                return Completion.SUPERSEDED
+            record = AttemptRecord(
+                attempt=stem.attempt,
+                worker_id=self.worker_id,
+                host=self._place.host,
+                code=code,
+                message=message,
+            )
+            if stem.failures + 1 >= claim.job.max_attempts:
+                history = (*read_history(self._context, stem.job_id), record)
+                outcome = dead_outcome(claim, self._place.host, history)
+                done = self._publish(stem.job_id, outcome)
+                return Completion.DEAD if done is Completion.PUBLISHED else done
+            record_attempt(self._context, stem.job_id, record)
+            delay_s = self._backoff_s(stem.failures)
+            return self._give_back(claim, stem.next_attempt(charged=True), delay_s)
+
+    def _backoff_s(self, failures: int) -> float:
+        settings = self._context.settings
+        doubled = settings.retry_backoff_s * 2.0 ** min(failures, _BACKOFF_DOUBLINGS_MAX)
+        # Jobs that failed together, when a store went away, must not come back together.
+        return min(doubled, settings.retry_backoff_max_s) * random.uniform(0.75, 1.0)
+
+    def _give_back(self, claim: Claim, stem: Stem, delay_s: float) -> Completion:
+        source = self._path(self._held[stem.job_id])
+        if delay_s > 0:
+            due_s = int(server_time_s(self._context) + delay_s) + 1
+            is_moved = try_move(self._context, source, layout.delayed_path(due_s, stem))
+        else:
+            directory = layout.pending_directory(claim.job.priority, stem.job_id)
+            is_moved = try_enqueue(self._context, source, directory, stem.file_name)
+        kind = Completion.REQUEUED if is_moved else Completion.SUPERSEDED
+        return self._forget(stem.job_id, kind)
+
+    def release(self, claim: Claim) -> Completion:
+        """Give a job back unfinished and uncharged, for another worker to take at once.
+
+        Raises:
+            SpoolError: The spool cannot be reached. The claim still stands; call again.
+
+        On disk: claims/W/S becomes pending/P/B/S+.
+        Crash: before the rename the claim is reaped instead, and then the failure counts.
+        """
+        with translated("release the job in", self._place.directory):
+            stem = self._held.get(claim.job.job_id)
+            if stem is None:
+                return Completion.SUPERSEDED
+            return self._give_back(claim, stem.next_attempt(charged=False), 0.0)
+
+    def reap(self) -> None:
+        """Do a janitor's round: reveal, take back from the dead, move what is due, sweep.
+
+        Raises:
+            SpoolError: The spool cannot be reached; the next round goes on.
+        """
+        with translated("reap", self._place.directory):
+            self._reaper.run(self.worker_id)
+
+    def retire(self) -> None:
+        """Leave. Claims still held are found and retried by others.
+
+        Raises:
+            SpoolError: The spool cannot be reached; others find this worker dead.
+        """
+        with translated("retire from", self._place.directory):
+            self._reaper.dismiss(self.worker_id, is_charged=False)
+            if self._lock is not None:
+                self._lock.release()

@@ -1,0 +1,1 @@
+"""What callers need to test against this package; import the submodules."""

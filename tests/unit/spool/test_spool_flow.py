@@ -1,0 +1,61 @@
+"""The way of a job through the spool, on a real directory."""
+
+from pathlib import Path
+
+import pytest
+
+from ingestkit_excel.errors import ErrorCode, SpoolError
+from ingestkit_excel.spool import Completion, JobDraft, JobState, Outcome, Spool, SpoolSettings
+
+DRAFT = JobDraft(root="share", rel="a.xlsx", file_path="/x/a.xlsx", size_bytes=3, mtime_ns=5)
+
+
+def make_spool(tmp_path: Path) -> Spool:
+    """Make a spool that neither syncs nor waits."""
+    return Spool.create(tmp_path / "spool", SpoolSettings(durability="none", retry_backoff_s=0.0))
+
+
+def test_submitted_job_is_claimed_and_its_outcome_is_found(tmp_path: Path) -> None:
+    """A job goes from submit over claim to a visible outcome."""
+    spool = make_spool(tmp_path)
+    job_id = spool.submit(DRAFT)
+    assert spool.find_state(job_id) is JobState.PENDING
+    worker = spool.enlist(host="here")
+    claim = worker.try_claim()
+    assert claim is not None
+    assert claim.job.rel == "a.xlsx"
+    assert spool.find_state(job_id) is JobState.CLAIMED
+    outcome = Outcome(
+        job_id=job_id, status="done", worker_id=worker.worker_id, attempt=claim.attempt
+    )
+    assert worker.complete(claim, outcome) is Completion.PUBLISHED
+    assert spool.wait_for_outcome(job_id, 0.0) == outcome
+    assert spool.find_state(job_id) is JobState.DONE
+    worker.retire()
+
+
+def test_third_failure_makes_the_job_dead_with_its_history(tmp_path: Path) -> None:
+    """A job that always fails ends with the error and one record for each attempt."""
+    spool = make_spool(tmp_path)
+    job_id = spool.submit(DRAFT)
+    worker = spool.enlist(host="here")
+    ends = []
+    for _ in range(3):
+        claim = worker.try_claim()
+        assert claim is not None
+        ends.append(worker.retry(claim, code=ErrorCode.E_EXECUTION_CRASHED, message="killed"))
+    assert ends == [Completion.REQUEUED, Completion.REQUEUED, Completion.DEAD]
+    outcome = spool.find_outcome(job_id)
+    assert outcome is not None
+    assert outcome.status == "dead"
+    assert outcome.result is not None
+    assert outcome.result.errors == ["E_EXECUTION_CRASHED"]
+    assert [record.attempt for record in outcome.attempts] == [1, 2, 3]
+    worker.retire()
+
+
+def test_opening_a_directory_without_a_spool_says_so(tmp_path: Path) -> None:
+    """The error names the missing file and what to do."""
+    with pytest.raises(SpoolError, match="create the spool there") as caught:
+        Spool.open(tmp_path)
+    assert caught.value.code is ErrorCode.E_SPOOL_NOT_FOUND
