@@ -1,0 +1,141 @@
+"""What a file really is, and whether it is safe to open.
+
+The content decides, never the file name. Nothing is inflated before the sizes in the zip
+directory have been added up; Python's ``zipfile`` never inflates more than an entry declares.
+"""
+
+import mmap
+import zipfile
+from enum import StrEnum
+from typing import Final
+
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.errors import ErrorCode, ParseError
+
+__all__ = ["Container", "identify_container", "source_error"]
+
+_CFB_MAGIC: Final = bytes.fromhex("d0cf11e0a1b11ae1")  # [MS-CFB] 2.2
+_ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_BIFF_MAGICS: Final = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+_RATIO_FREE_BYTES: Final = 1 << 20  # below it, repetitive XML is common and harmless
+_HEAD_BYTES: Final = 4096  # enough to see a magic number or the start of a text
+_ENCRYPTED_FLAG: Final = 0x1  # general purpose bit 0, APPNOTE 4.4.4
+
+
+class Container(StrEnum):
+    """File formats that are told apart."""
+
+    OOXML = "xlsx"
+    XLSB = "xlsb"
+    ODS = "ods"
+    XLS = "xls"
+
+
+def source_error(path: str, error: OSError) -> ParseError:
+    """Give the coded form of an operating system error on the source file."""
+    code = ErrorCode.E_SOURCE_UNREADABLE
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        code = ErrorCode.E_SOURCE_NOT_FOUND
+    elif isinstance(error, PermissionError):
+        code = ErrorCode.E_SOURCE_PERMISSION
+    cause = error.strerror or type(error).__name__
+    return ParseError(code, f"cannot read workbook {path}: {cause}; check the path and its rights")
+
+
+def identify_container(path: str, config: ExcelProcessorConfig) -> Container:
+    """Tell the format by content and refuse what is unsafe, encrypted, empty or foreign.
+
+    Raises:
+        ParseError: The file must not or cannot be opened; the code says why.
+        OSError: The file cannot be read.
+    """
+    with open(path, "rb") as stream:
+        head = stream.read(_HEAD_BYTES)
+        size = stream.seek(0, 2)
+    if size == 0:
+        raise _refuse(path, ErrorCode.E_PARSE_EMPTY, "the file has no bytes; save it again")
+    if size > config.max_file_size_bytes:
+        limit = config.max_file_size_bytes
+        cause = f"{size} bytes exceed the limit of {limit}; raise max_file_size_bytes"
+        raise _refuse(path, ErrorCode.E_PARSE_TOO_LARGE, cause)
+    if head.startswith(_CFB_MAGIC):
+        return _identify_compound(path)
+    if head.startswith(_ZIP_MAGICS):
+        return _identify_zip(path, config)
+    raise _refuse(path, *_foreign_cause(head))
+
+
+def _refuse(path: str, code: ErrorCode, cause: str) -> ParseError:
+    return ParseError(code, f"cannot read workbook {path}: {cause}")
+
+
+def _foreign_cause(head: bytes) -> tuple[ErrorCode, str]:
+    if head.startswith(_BIFF_MAGICS):
+        return (
+            ErrorCode.E_PARSE_UNSUPPORTED,
+            "it is a worksheet of Excel 4 or older; save it as .xlsx",
+        )
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<?xml", b"<html", b"<!doctype", b"<table", b"<workbook")):
+        return (
+            ErrorCode.E_PARSE_UNSUPPORTED,
+            "it is HTML or plain XML, not a spreadsheet package; save it as .xlsx",
+        )
+    return ErrorCode.E_PARSE_CORRUPT, "its content is no spreadsheet; open and save it as .xlsx"
+
+
+def _identify_compound(path: str) -> Container:
+    with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
+        if view.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+            raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, "it is encrypted; remove the password")
+        for stream_name in ("Workbook", "Book", "WORKBOOK", "BOOK"):
+            if view.find(stream_name.encode("utf-16-le") + b"\0\0") >= 0:
+                return Container.XLS
+    cause = "it is an Office file but no workbook; give a spreadsheet"
+    raise _refuse(path, ErrorCode.E_PARSE_UNSUPPORTED, cause)
+
+
+def _identify_zip(path: str, config: ExcelProcessorConfig) -> Container:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            _check_entries(path, entries, config)
+            names = {entry.filename.replace("\\", "/").lower().lstrip("/") for entry in entries}
+            return _zip_container(path, archive, names)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+        cause = "its zip directory is damaged or cut short; restore it from a good copy"
+        raise _refuse(path, ErrorCode.E_PARSE_CORRUPT, cause) from error
+
+
+def _check_entries(path: str, entries: list[zipfile.ZipInfo], config: ExcelProcessorConfig) -> None:
+    if len(entries) > config.max_zip_entries:
+        cause = f"{len(entries)} zip entries exceed the limit of {config.max_zip_entries}"
+        raise _refuse(path, ErrorCode.E_PARSE_UNSAFE, f"{cause}; raise max_zip_entries")
+    inflated = sum(entry.file_size for entry in entries)
+    if inflated > config.max_inflated_bytes:
+        cause = f"it inflates to {inflated} bytes, over the limit of {config.max_inflated_bytes}"
+        raise _refuse(path, ErrorCode.E_PARSE_TOO_LARGE, f"{cause}; raise max_inflated_bytes")
+    for entry in entries:
+        if entry.flag_bits & _ENCRYPTED_FLAG:
+            raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, "it is encrypted; remove the password")
+        if entry.file_size <= _RATIO_FREE_BYTES:
+            continue
+        if entry.file_size > config.max_compression_ratio * max(entry.compress_size, 1):
+            cause = f"an entry inflates more than {config.max_compression_ratio:g} times"
+            raise _refuse(path, ErrorCode.E_PARSE_UNSAFE, f"{cause}; raise max_compression_ratio")
+
+
+def _zip_container(path: str, archive: zipfile.ZipFile, names: set[str]) -> Container:
+    if any(name.endswith("workbook.bin") for name in names):
+        return Container.XLSB
+    if "[content_types].xml" in names or "xl/workbook.xml" in names:
+        return Container.OOXML
+    if "content.xml" in names:
+        if "meta-inf/manifest.xml" in names:
+            manifest = archive.read("META-INF/manifest.xml")
+            if b"encryption-data" in manifest:
+                cause = "it is encrypted; remove the password"
+                raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, cause)
+        return Container.ODS
+    cause = "it is a zip archive but no workbook; give a spreadsheet"
+    raise _refuse(path, ErrorCode.E_PARSE_UNSUPPORTED, cause)

@@ -1,0 +1,173 @@
+"""Counts and samples of each sheet, in one pass, on which classification rests."""
+
+from collections import Counter
+from typing import Final
+
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.errors import ErrorCode
+from ingestkit_excel.models import FileProfile, SheetProfile
+from ingestkit_excel.workbook import Cell, CellKind, Row, Sheet, Workbook
+
+__all__ = ["profile_workbook"]
+
+_HEADER_SEARCH_ROWS: Final = 20  # titles and notes above a table rarely take more
+_HEADER_TEXT_MAX: Final = 200  # a longer text is a paragraph, no column name
+
+_NUMERIC: Final = frozenset((CellKind.NUMBER, CellKind.PERCENT, CellKind.CURRENCY))
+_MOMENTS: Final = frozenset((CellKind.DATE, CellKind.DATETIME, CellKind.TIME, CellKind.DURATION))
+
+
+def profile_workbook(workbook: Workbook, config: ExcelProcessorConfig) -> FileProfile:
+    """Profile every sheet that was read; each is passed over once."""
+    sheets = [_profile_sheet(sheet, config) for sheet in workbook.sheets]
+    reasons = set(workbook.skipped.values())
+    return FileProfile(
+        file_path=workbook.path,
+        file_size_bytes=workbook.size_bytes,
+        sheet_count=len(workbook.sheet_names),
+        sheet_names=list(workbook.sheet_names),
+        sheets=sheets,
+        has_password_protected_sheets=ErrorCode.W_SHEET_SKIPPED_PASSWORD.value in reasons,
+        has_chart_only_sheets=ErrorCode.W_SHEET_SKIPPED_CHART.value in reasons,
+        total_merged_cells=sum(sheet.merged_cell_count for sheet in sheets),
+        total_rows=sum(sheet.row_count for sheet in sheets),
+        content_hash=workbook.content_hash,
+    )
+
+
+class _Counts:
+    """Running counts of one sheet."""
+
+    def __init__(self, samples_max: int) -> None:
+        self.filled = self.numeric = self.text = 0
+        self.head: list[Row] = []
+        self.columns: list[Counter[str]] = []
+        self._head_max = _HEADER_SEARCH_ROWS + 1 + samples_max
+
+    def add(self, row: Row) -> None:
+        if len(self.head) < self._head_max:
+            self.head.append(row)
+        while len(self.columns) < len(row):
+            self.columns.append(Counter())
+        for column, cell in zip(self.columns, row, strict=False):
+            if cell is None:
+                continue
+            family = _family(cell)
+            column[family] += 1
+            self.filled += 1
+            self.numeric += family == "number"
+            self.text += family == "text"
+
+
+def _family(cell: Cell) -> str:
+    if cell.kind in _NUMERIC:
+        return "number"
+    if cell.kind in _MOMENTS:
+        return "moment"
+    if cell.kind is CellKind.BOOLEAN:
+        return "boolean"
+    return "text"
+
+
+def _profile_sheet(sheet: Sheet, config: ExcelProcessorConfig) -> SheetProfile:
+    counts = _Counts(config.max_sample_rows)
+    for row in sheet.read_rows():
+        counts.add(row)
+    height = sheet.extent.height if sheet.extent else 0
+    width = sheet.extent.width if sheet.extent else 0
+    area = height * width
+    header = _header_index(counts.head)
+    merged = _merged_cells(sheet)
+    filled = max(counts.filled, 1)
+    return SheetProfile(
+        name=sheet.name,
+        row_count=height,
+        col_count=width,
+        merged_cell_count=merged,
+        merged_cell_ratio=min(merged / area, 1.0) if area else 0.0,
+        header_row_detected=header is not None,
+        header_row_index=None if header is None else _top(sheet) + header,
+        header_values=[] if header is None else _texts(counts.head[header]),
+        column_type_consistency=_consistency(counts, header),
+        numeric_ratio=counts.numeric / filled,
+        text_ratio=counts.text / filled,
+        empty_ratio=1 - counts.filled / area if area else 1.0,
+        sample_rows=_samples(counts.head, header, config.max_sample_rows),
+        has_formulas=sheet.has_formulas,
+        is_hidden=sheet.is_hidden,
+        parser_used=sheet.parser_used,
+    )
+
+
+def _top(sheet: Sheet) -> int:
+    return sheet.extent.top if sheet.extent else 1
+
+
+def _texts(row: Row) -> list[str]:
+    return ["" if cell is None else cell.text for cell in row]
+
+
+def _merged_cells(sheet: Sheet) -> int:
+    """Count the cells inside merges that lie within the extent."""
+    extent = sheet.extent
+    if extent is None:
+        return 0
+    total = 0
+    for merge in sheet.merges:
+        height = min(merge.bottom, extent.bottom) - max(merge.top, extent.top) + 1
+        width = min(merge.right, extent.right) - max(merge.left, extent.left) + 1
+        total += max(height, 0) * max(width, 0)
+    return total
+
+
+def _header_index(head: list[Row]) -> int | None:
+    """Find the first row of distinct short texts that is as wide as the rows below it.
+
+    A single column has no header that could be told from a list, unless the cells below are
+    no texts.
+    """
+    for index, row in enumerate(head[:_HEADER_SEARCH_ROWS]):
+        below = [later for later in head[index + 1 : index + 6] if any(later)]
+        if below and _is_header(row, below):
+            return index
+    return None
+
+
+def _is_header(row: Row, below: list[Row]) -> bool:
+    cells = [cell for cell in row if cell is not None]
+    if not cells or any(cell.kind is not CellKind.TEXT for cell in cells):
+        return False
+    texts = [cell.text.strip().lower() for cell in cells]
+    if len(set(texts)) < len(texts) or max(map(len, texts)) > _HEADER_TEXT_MAX:
+        return False
+    used = {i for later in below for i, cell in enumerate(later) if cell is not None}
+    named = {i for i, cell in enumerate(row) if cell is not None}
+    if len(named & used) < max(2, 0.6 * len(used)):
+        return len(named) == 1 and used == named and not any(map(_all_text, below))
+    return True
+
+
+def _all_text(row: Row) -> bool:
+    return all(cell.kind is CellKind.TEXT for cell in row if cell is not None)
+
+
+def _consistency(counts: _Counts, header: int | None) -> float:
+    """Average over the columns of the share of the commonest type, header and above left out."""
+    skipped = counts.head[: header + 1] if header is not None else []
+    shares = []
+    for index, column in enumerate(counts.columns):
+        families = column.copy()
+        for row in skipped:
+            cell = row[index] if index < len(row) else None
+            if cell is not None:
+                families[_family(cell)] -= 1
+        total = families.total()
+        if total > 0:
+            shares.append(max(families.values()) / total)
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def _samples(head: list[Row], header: int | None, samples_max: int) -> list[list[str]]:
+    start = 0 if header is None else header + 1
+    rows = [row for row in head[start:] if any(row)]
+    return [_texts(row) for row in rows[:samples_max]]
