@@ -1,0 +1,235 @@
+"""The loop of a worker: claim, run, complete, until told to stop.
+
+Knows neither signals nor processes: it is told to stop by a `StopToken`, and jobs run in slots.
+One thread does all of it, so the order of steps is the order of the lines.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ingestkit_excel.clock import Clock
+from ingestkit_excel.errors import SpoolError
+from ingestkit_excel.spool import Claim, SpoolWorker
+from spool_worker.isolation import JobSlot, Verdict
+from spool_worker.renewal import LeaseRenewer
+from spool_worker.shutdown import StopToken
+
+__all__ = ["Daemon", "DaemonSettings", "Until"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Until(StrEnum):
+    """When a daemon ends by itself."""
+
+    STOPPED = "stopped"
+    DRAINED = "drained"
+    """Nothing is left to claim and nothing runs here."""
+    ONE_LOOK = "one_look"
+    """One job was run, or there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """How the loop behaves; seconds throughout."""
+
+    until: Until = Until.STOPPED
+    jobs_max: int | None = None
+    grace_s: float = 30.0
+    idle_wait_s: float = 0.5
+    busy_wait_s: float = 0.1
+    """Also the longest time until a signal is noticed while jobs run."""
+    reap_interval_s: float = 5.0
+    cancel_interval_s: float = 1.0
+
+
+class Daemon:
+    """Runs jobs of one spool in the given slots.
+
+    Args:
+        renewer: Told of each round of the loop; when the lease is lost, running jobs are stopped.
+        is_drained: Whether nothing waits in the spool; asked when there was nothing to claim.
+    """
+
+    def __init__(
+        self,
+        worker: SpoolWorker,
+        slots: Sequence[JobSlot],
+        *,
+        settings: DaemonSettings,
+        renewer: LeaseRenewer,
+        stop: StopToken,
+        clock: Clock,
+        is_drained: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._worker = worker
+        self._slots = slots
+        self._settings = settings
+        self._renewer = renewer
+        self._stop = stop
+        self._clock = clock
+        self._is_drained = is_drained
+        self._claimed = 0
+        self._completed = 0
+        self._reap_due = clock.monotonic()
+        self._cancel_due = clock.monotonic()
+        self._unsaved: list[Verdict] = []
+
+    def run(self) -> int:
+        """Work until stopped, drained or at the limit; give the number of jobs completed.
+
+        When this returns or raises, no job runs and every claim was completed or given back, as
+        far as the spool could be reached.
+        """
+        try:
+            while not self._is_finished():
+                self._renewer.tick()
+                self._stop_lost_jobs()
+                self._collect()
+                self._fill()
+                self._tidy()
+                self._stop.wait(self._wait_s())
+            self._finish()
+        finally:
+            self._release_all()
+        return self._completed
+
+    def _is_finished(self) -> bool:
+        if self._stop.is_stopping:
+            return True
+        if self._is_busy() or self._unsaved:
+            return False
+        if self._is_at_limit():
+            return True
+        if self._settings.until is Until.ONE_LOOK:
+            return self._claimed > 0 or self._is_spool_drained()
+        return self._settings.until is Until.DRAINED and self._is_spool_drained()
+
+    def _is_spool_drained(self) -> bool:
+        try:
+            return self._is_drained()
+        except SpoolError as error:
+            self._report(error)
+            return False
+
+    def _is_at_limit(self) -> bool:
+        limit = 1 if self._settings.until is Until.ONE_LOOK else self._settings.jobs_max
+        return limit is not None and self._claimed >= limit
+
+    def _is_busy(self) -> bool:
+        return any(slot.claim is not None for slot in self._slots)
+
+    def _wait_s(self) -> float:
+        return self._settings.busy_wait_s if self._is_busy() else self._settings.idle_wait_s
+
+    def _fill(self) -> None:
+        if self._unsaved or self._renewer.is_lost:
+            return  # a spool that takes no outcomes needs no more claims
+        for slot in self._slots:
+            if slot.claim is None and not self._is_at_limit() and not self._claim_for(slot):
+                return
+
+    def _claim_for(self, slot: JobSlot) -> bool:
+        try:
+            claim = self._worker.try_claim()
+        except SpoolError as error:
+            self._report(error)
+            return False
+        if claim is None:
+            return False
+        self._claimed += 1
+        _LOG.info("job_claimed", extra=_fields(claim))
+        slot.start(claim)
+        return True
+
+    def _collect(self) -> None:
+        waiting, self._unsaved = self._unsaved, []
+        for slot in self._slots:
+            verdict = None if slot.claim is None else slot.poll()
+            if verdict is not None:
+                waiting.append(verdict)
+        for verdict in waiting:
+            self._settle(verdict)
+
+    def _settle(self, verdict: Verdict) -> None:
+        claim = verdict.claim
+        try:
+            if verdict.outcome is None:
+                self._worker.retry(claim, code=verdict.code, message=verdict.message)
+                _LOG.warning("job_retried", extra={**_fields(claim), "code": verdict.code.value})
+                return
+            completion = self._worker.complete(claim, verdict.outcome)
+        except SpoolError as error:
+            # The claim still stands, so the work is not lost: the next round tries again.
+            self._report(error)
+            self._unsaved.append(verdict)
+            return
+        self._completed += 1
+        status = verdict.outcome.status
+        seconds = {"run_s": round(verdict.outcome.run_s, 3)}
+        extra = {**_fields(claim), "status": status, "completion": str(completion), **seconds}
+        _LOG.info("job_completed", extra=extra)
+
+    def _tidy(self) -> None:
+        now = self._clock.monotonic()
+        try:
+            if now >= self._cancel_due:
+                self._cancel_due = now + self._settings.cancel_interval_s
+                self._stop_cancelled_jobs()
+            if now >= self._reap_due:
+                self._reap_due = now + self._settings.reap_interval_s
+                self._worker.reap()
+        except SpoolError as error:
+            self._report(error)
+
+    def _stop_cancelled_jobs(self) -> None:
+        for slot in self._slots:
+            claim = slot.claim
+            if claim is not None and self._worker.is_cancelled(claim):
+                slot.stop()
+                self._settle(Verdict(claim, slot.cancelled(claim)))
+
+    def _stop_lost_jobs(self) -> None:
+        if not self._renewer.is_lost:
+            return
+        for slot in self._slots:
+            claim = slot.stop()
+            if claim is not None:
+                _LOG.error("lease_lost", extra=_fields(claim))
+                self._give_back(claim)
+
+    def _finish(self) -> None:
+        deadline = self._clock.monotonic() + self._settings.grace_s
+        while self._is_busy() or self._unsaved:
+            if self._stop.is_immediate or self._clock.monotonic() >= deadline:
+                return
+            self._renewer.tick()
+            self._collect()
+            self._stop.wait(self._settings.busy_wait_s)
+
+    def _release_all(self) -> None:
+        for slot in self._slots:
+            claim = slot.stop()
+            if claim is not None:
+                self._give_back(claim)
+        for verdict in self._unsaved:
+            self._give_back(verdict.claim)
+        self._unsaved = []
+
+    def _give_back(self, claim: Claim) -> None:
+        try:
+            self._worker.release(claim)
+        except SpoolError as error:
+            self._report(error)  # others take it when the lease lapses
+            return
+        _LOG.info("job_released", extra=_fields(claim))
+
+    def _report(self, error: SpoolError) -> None:
+        extra = {"code": error.code.value, "reason": error.message}
+        _LOG.error("spool_failed", extra=extra)
+
+
+def _fields(claim: Claim) -> dict[str, object]:
+    return {"job_id": claim.job.job_id, "attempt": claim.attempt}

@@ -1,0 +1,190 @@
+"""One claim at a time becomes a verdict: checked, run in a child, and described.
+
+Knows neither the spool nor signals. Everything a workbook can do ends in a `Verdict`.
+"""
+
+import json
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ingestkit_excel.clock import Clock
+from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError
+from ingestkit_excel.execution import Reply, Roots, WarmChild, failed_result
+from ingestkit_excel.models import ProcessingResult
+from ingestkit_excel.spool import Claim, Job, Outcome
+from spool_worker.child import run_job
+
+__all__ = ["JobSlot", "Verdict"]
+
+_MTIME_TOLERANCE_NS = 1_000_000  # SMB keeps 100 ns, some servers milliseconds
+_Status = Literal["done", "failed", "rejected", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of a claim: an ``outcome``, or another attempt for the ``code``."""
+
+    claim: Claim
+    outcome: Outcome | None = None
+    code: ErrorCode = ErrorCode.E_INTERNAL
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    claim: Claim
+    started: float
+    verdict: Verdict | None
+
+
+class JobSlot:
+    """A place for one running job, with its warm child.
+
+    Args:
+        store: URL of the store that the child's router writes to.
+        on_done: Called from another thread when `poll` may have a verdict.
+    """
+
+    def __init__(
+        self,
+        *,
+        roots: Roots,
+        store: str,
+        clock: Clock,
+        on_done: Callable[[], None] | None = None,
+    ) -> None:
+        self._roots = roots
+        self._store = store
+        self._clock = clock
+        self._child = WarmChild(run_job, clock=clock, on_done=on_done)
+        self._running: _Running | None = None
+
+    @property
+    def claim(self) -> Claim | None:
+        """The claim that is being run."""
+        return None if self._running is None else self._running.claim
+
+    def start(self, claim: Claim) -> None:
+        """Begin to run a claimed job; a job whose workbook is not fit gets its verdict here."""
+        assert self._running is None, "a slot runs one job at a time"
+        started = self._clock.monotonic()
+        found = self._locate(claim)
+        if isinstance(found, Verdict):
+            self._running = _Running(claim, started, found)
+            return
+        self._child.start(self._payload(claim.job, found), timeout_s=claim.job.timeout_s)
+        self._running = _Running(claim, started, None)
+
+    def poll(self) -> Verdict | None:
+        """Give the verdict on the running job, or ``None`` while it runs."""
+        running = self._running
+        assert running is not None, "there is no running job"
+        verdict = running.verdict
+        if verdict is None:
+            reply = self._child.poll()
+            if reply is None:
+                return None
+            verdict = self._judge(running, reply)
+        self._running = None
+        return verdict
+
+    def stop(self) -> Claim | None:
+        """Kill the running job; nothing of it runs when its claim is returned."""
+        claim = self.claim
+        if claim is not None:
+            self._child.kill()
+        self._running = None
+        return claim
+
+    def close(self) -> None:
+        """End the child."""
+        self._running = None
+        self._child.close()
+
+    def cancelled(self, claim: Claim) -> Outcome:
+        """Describe a job that was stopped at its submitter's wish."""
+        code = ErrorCode.E_EXECUTION_CANCELLED
+        message = f"cannot ingest {claim.job.file_path}: its job was cancelled; submit it again"
+        result = failed_result(claim.job.file_path, code, message)
+        return self._outcome(claim, "cancelled", result)
+
+    def _payload(self, job: Job, path: Path) -> str:
+        return json.dumps(
+            {
+                "store": self._store,
+                "path": str(path),
+                "file_path": job.file_path,
+                "source_uri": job.source_uri,
+                "config": job.config.model_dump(mode="json"),
+            }
+        )
+
+    def _locate(self, claim: Claim) -> Path | Verdict:
+        job = claim.job
+        try:
+            path = self._roots.resolve(job.root, job.rel)
+            stat = path.stat()
+        except ExecutionError as error:
+            return self._refuse(claim, "rejected", error.code, error.message)
+        except ConfigurationError as error:
+            # Another worker may have this root.
+            return Verdict(claim, code=error.code, message=error.message)
+        except OSError as error:
+            code, cause = _source_error(error)
+            message = f"cannot read {job.file_path}: {cause}"
+            return self._refuse(claim, "failed", code, message)
+        moved = abs(stat.st_mtime_ns - job.mtime_ns) > _MTIME_TOLERANCE_NS
+        if stat.st_size != job.size_bytes or moved:
+            message = f"cannot ingest {job.file_path}: it was changed after submission; resubmit it"
+            return self._refuse(claim, "failed", ErrorCode.E_SOURCE_CHANGED, message)
+        return path
+
+    def _judge(self, running: _Running, reply: Reply) -> Verdict:
+        claim = running.claim
+        if reply.text is None:
+            return Verdict(claim, code=reply.code or ErrorCode.E_INTERNAL, message=reply.message)
+        result = ProcessingResult.model_validate_json(reply.text)
+        passing = next((e for e in result.error_details if e.recoverable), None)
+        attempts_left = claim.charged_failures + 1 < claim.job.max_attempts
+        if result.errors and passing is not None and attempts_left:
+            return Verdict(claim, code=passing.code, message=passing.message)
+        run_s = self._clock.monotonic() - running.started
+        status: _Status = "failed" if result.errors else "done"
+        return Verdict(claim, self._outcome(claim, status, result, run_s=run_s))
+
+    def _refuse(self, claim: Claim, status: _Status, code: ErrorCode, message: str) -> Verdict:
+        job = claim.job
+        result = failed_result(job.file_path, code, message, tenant_id=job.config.tenant_id)
+        return Verdict(claim, self._outcome(claim, status, result))
+
+    def _outcome(
+        self,
+        claim: Claim,
+        status: _Status,
+        result: ProcessingResult,
+        *,
+        run_s: float = 0.0,
+    ) -> Outcome:
+        return Outcome(
+            job_id=claim.job.job_id,
+            status=status,
+            result=result,
+            worker_id=claim.worker_id,
+            host=socket.gethostname(),
+            attempt=claim.attempt,
+            # Two hosts' clocks: good enough to show, never used to decide.
+            queued_s=max(0.0, self._clock.wall() - claim.job.submitted_at - run_s),
+            run_s=run_s,
+            job_digest=claim.stem.digest,
+        )
+
+
+def _source_error(error: OSError) -> tuple[ErrorCode, str]:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ErrorCode.E_SOURCE_NOT_FOUND, "it is not there any more; restore and resubmit it"
+    if isinstance(error, PermissionError):
+        return ErrorCode.E_SOURCE_PERMISSION, "the worker may not read it; change its permissions"
+    return ErrorCode.E_SOURCE_UNREADABLE, f"{error.strerror}; check the share"

@@ -1,0 +1,219 @@
+"""Hands workbooks to workers on other hosts through a spool directory on a share.
+
+Jobs carry names of workbooks, not their content, and never credentials. A job outlives this
+process: its id is enough to ask for the result from anywhere the spool is mounted.
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError, SpoolError
+from ingestkit_excel.execution.failure import failed_result
+from ingestkit_excel.execution.paths import Roots
+from ingestkit_excel.models import ProcessingResult
+from ingestkit_excel.spool import Cancellation, JobDraft, JobState, Outcome, Spool
+
+__all__ = ["DistributedExecutionBackend"]
+
+_SCHEME = "spool://"
+_WAIT_STEP_S = 60.0  # a wait without limit asks again this often, so that it can be interrupted
+_LOOKS = 3
+
+
+class DistributedExecutionBackend:
+    """Submits workbooks to the spool at ``queue_url`` and waits for what workers make of them.
+
+    Args:
+        queue_url: ``spool:///mnt/share/spool`` or the path of an existing spool directory.
+        roots: Names of roots and where this host has them; ``share`` is the spool's parent.
+        attach: Carry workbooks that lie outside every root along with their jobs. This spool
+            format has no place for them yet, so they are refused all the same.
+        priority: 0 goes first, 9 last.
+
+    Raises:
+        ConfigurationError: The URL has another scheme, or a root or ``priority`` does not fit.
+        SpoolError: There is no usable spool at that place.
+    """
+
+    def __init__(
+        self,
+        queue_url: str | os.PathLike[str],
+        *,
+        roots: Mapping[str, str | os.PathLike[str]] | None = None,
+        attach: bool = False,
+        priority: int = 5,
+    ) -> None:
+        if not 0 <= priority <= 9:
+            raise _unfit(f"priority is {priority}; give 0 (first) to 9 (last)")
+        directory = _spool_directory(os.fspath(queue_url))
+        self._spool = Spool.open(directory)
+        self._roots = Roots.for_spool(directory, roots)
+        self._attach = attach
+        self._priority = priority
+        self._submitted: dict[str, str] = {}
+
+    def submit(
+        self, file_path: str, config: ExcelProcessorConfig, source_uri: str | None = None
+    ) -> str:
+        """Put a job for the workbook into the spool; it is there for good when this returns."""
+        draft = self._draft(file_path, config, source_uri)
+        try:
+            job_id = self._spool.submit(draft, priority=self._priority)
+        except SpoolError as error:
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_SUBMIT, f"cannot submit {file_path}: {error.message}"
+            ) from error
+        self._submitted[job_id] = str(file_path)
+        return job_id
+
+    def get_result(self, job_id: str, timeout: float | None = None) -> ProcessingResult:
+        """Wait for the job's result, whoever submitted it.
+
+        Raises:
+            ExecutionError: As `ExecutionBackend` says, or with the spool's own code when the
+                spool cannot be reached; the job still stands then.
+        """
+        try:
+            return self._get_result(job_id, timeout)
+        except SpoolError as error:
+            raise ExecutionError(
+                error.code, f"cannot get the result of {job_id}: {error.message}", job_id=job_id
+            ) from error
+
+    def _get_result(self, job_id: str, timeout: float | None) -> ProcessingResult:
+        if job_id not in self._submitted and self._is_unknown(job_id):
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_NOT_FOUND,
+                f"cannot get the result of {job_id}: no such job in {self._spool.directory}; "
+                "check the id and the spool",
+                job_id=job_id,
+            )
+        outcome = self._wait(job_id, timeout)
+        if outcome is None:
+            self._raise_unfinished(job_id, timeout)
+        return _read_outcome(outcome, self._submitted.get(job_id, ""))
+
+    def cancel(self, job_id: str) -> Cancellation:
+        """Ask for a job not to be run, or to be stopped if it runs."""
+        return self._spool.cancel(job_id)
+
+    def _draft(
+        self, file_path: str, config: ExcelProcessorConfig, source_uri: str | None
+    ) -> JobDraft:
+        path = Path(file_path).resolve()
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_SUBMIT,
+                f"cannot submit {file_path}: {error.strerror}; give a readable workbook",
+            ) from error
+        root, rel = self._locate(path)
+        return JobDraft(
+            root=root,
+            rel=rel,
+            file_path=str(file_path),
+            source_uri=source_uri or str(path),
+            config=config,
+            size_bytes=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+            timeout_s=config.execution_job_timeout,
+            submitter_host=socket.gethostname(),
+            submitter_user=_user_name(),
+            submitter_pid=os.getpid(),
+        )
+
+    def _locate(self, path: Path) -> tuple[str, str]:
+        try:
+            return self._roots.locate(path)
+        except ExecutionError as error:
+            if not self._attach:
+                raise
+            raise ExecutionError(
+                error.code, f"{error.message} (attaching is not possible in spools of this format)"
+            ) from error
+
+    def _wait(self, job_id: str, timeout: float | None) -> Outcome | None:
+        if timeout is not None:
+            return self._spool.wait_for_outcome(job_id, timeout)
+        while True:  # the caller asked for no limit
+            outcome = self._spool.wait_for_outcome(job_id, _WAIT_STEP_S)
+            if outcome is not None:
+                return outcome
+            if self._is_unknown(job_id):
+                return None
+
+    def _is_unknown(self, job_id: str) -> bool:
+        # A job between two states may be seen in neither, so one look proves nothing.
+        for _ in range(_LOOKS):
+            try:
+                if self._spool.find_state(job_id) is not JobState.UNKNOWN:
+                    return False
+            except ValueError:  # no spool has given out such an id
+                return True
+        return True
+
+    def _raise_unfinished(self, job_id: str, timeout: float | None) -> NoReturn:
+        if self._is_unknown(job_id):
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_RESULT_LOST,
+                f"cannot get the result of {job_id}: it was there and is no more; submit again",
+                job_id=job_id,
+            )
+        raise ExecutionError(
+            ErrorCode.E_EXECUTION_TIMEOUT,
+            f"cannot get the result of {job_id}: not finished within {timeout} s; the job is "
+            f"still there, ask for {job_id} again",
+            job_id=job_id,
+        )
+
+
+def _read_outcome(outcome: Outcome, file_path: str) -> ProcessingResult:
+    if outcome.status == "cancelled":
+        raise ExecutionError(
+            ErrorCode.E_EXECUTION_CANCELLED,
+            f"cannot get the result of {outcome.job_id}: the job was cancelled; submit again",
+            job_id=outcome.job_id,
+        )
+    if outcome.result is not None:
+        return outcome.result
+    # A job that every attempt crashed on has a history instead of a result.
+    code, message = ErrorCode.E_EXECUTION_REJECTED, "cannot run the job: a worker rejected it"
+    if outcome.status == "dead":
+        code, message = ErrorCode.E_EXECUTION_CRASHED, "cannot run the job: no attempt ended"
+    if outcome.attempts:
+        code, message = outcome.attempts[-1].code, outcome.attempts[-1].message
+    message = f"{message} (job {outcome.job_id}, attempt {outcome.attempt})"
+    return failed_result(file_path, code, message)
+
+
+def _spool_directory(queue_url: str) -> Path:
+    if queue_url.startswith(_SCHEME):
+        path = queue_url.removeprefix(_SCHEME)
+        if not path.startswith("/"):
+            raise _unfit(f"{queue_url!r} names a host; write spool:///absolute/path of the mount")
+        return Path(path)
+    if "://" in queue_url:
+        scheme = queue_url.partition("://")[0]
+        raise _unfit(
+            f"there is no transport {scheme!r}; use spool:///path of a directory on a share"
+        )
+    return Path(queue_url)
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return str(os.getuid())
+
+
+def _unfit(cause: str) -> ConfigurationError:
+    return ConfigurationError(
+        ErrorCode.E_CONFIG_INVALID, f"cannot set up distributed execution: {cause}"
+    )

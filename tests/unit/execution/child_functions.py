@@ -1,0 +1,40 @@
+"""Functions that run in child processes of the execution tests."""
+
+import os
+import signal
+import sys
+
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.models import ProcessingResult
+
+
+def behave(text: str) -> str:
+    """Do to this process what ``text`` says."""
+    if text == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if text == "exit":
+        os._exit(7)
+    if text == "hang":
+        signal.pause()
+    if text == "raise":
+        raise ValueError("a cell's content")
+    if text == "pid":
+        return str(os.getpid())
+    if text == "session":
+        return str(os.getsid(0))
+    return text.upper()
+
+
+def ingest(
+    file_path: str, config: ExcelProcessorConfig, source_uri: str | None
+) -> ProcessingResult:
+    """Give a result without reading anything; a path named ``crash`` ends the process."""
+    if file_path == "crash":
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ProcessingResult(
+        file_path=file_path,
+        ingest_key=source_uri or "",
+        ingest_run_id=str(os.getpid()),
+        tenant_id=config.tenant_id,
+    )
