@@ -90,7 +90,7 @@ PATH_METHODS: Final = re.compile(
     r"open|write_(text|bytes)|touch|mkdir|rmdir|unlink|rename|symlink_to|hardlink_to|chmod"
 )
 
-SEAMS: Final = re.compile(r"_?(fs|file_system|Spool)")
+SEAMS: Final = re.compile(r"_?(fs|file_system|Spool|cls)")
 """Objects of ours whose methods are named like those of a path."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

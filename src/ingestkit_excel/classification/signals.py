@@ -1,17 +1,19 @@
 """Five signals of one sheet, each voting for a table or for a document. Pure.
 
-A signal abstains where the sheet gives it nothing to judge: every single column is consistent,
+A signal abstains where the sheet gives it nothing to judge: columns of prose are consistent too,
 and a text-only reading knows of no merged cells. So a sheet can stay inconclusive.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.models import ParserUsed, SheetProfile
 
 __all__ = ["Signal", "Vote", "count_votes", "describe_signals", "read_signals"]
+
+_TEXT_ALONE_MIN: Final = 0.95  # of the filled cells; a stray number makes no typed column
 
 
 class Vote(StrEnum):
@@ -63,11 +65,15 @@ def _header_row(sheet: SheetProfile) -> Signal:
 
 def _column_consistency(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:
     value = sheet.column_type_consistency
-    # One column or one row agrees with itself, be it prose or data.
-    if sheet.col_count < 2 or sheet.row_count < 2:
-        return Signal("column_type_consistency", value, Vote.ABSTAIN)
-    is_tabular = value >= config.column_consistency_threshold
-    return Signal("column_type_consistency", value, _vote(is_tabular))
+    vote = _vote(value >= config.column_consistency_threshold)
+    if vote is Vote.TABULAR and _is_consistent_by_nature(sheet):
+        vote = Vote.ABSTAIN
+    return Signal("column_type_consistency", value, vote)
+
+
+def _is_consistent_by_nature(sheet: SheetProfile) -> bool:
+    """Whether a sheet's columns agree whatever it is: one row, one column, or text alone."""
+    return sheet.col_count < 2 or sheet.row_count < 2 or sheet.text_ratio >= _TEXT_ALONE_MIN
 
 
 def _merged_cells(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:

@@ -88,6 +88,41 @@ def test_single_column_is_no_evidence_of_consistency() -> None:
     assert decide_by_rules(signals, CONFIG) is None
 
 
+def test_single_row_is_no_evidence_of_consistency() -> None:
+    """One row agrees with itself in every column."""
+    assert read_signals(sheet(row_count=1), CONFIG)[2].vote is Vote.ABSTAIN
+    assert read_signals(sheet(row_count=2), CONFIG)[2].vote is Vote.TABULAR
+
+
+def test_text_alone_is_no_evidence_of_consistency() -> None:
+    """A checklist of nothing but text under merged headings stays inconclusive."""
+    checklist = sheet(text_ratio=0.95, numeric_ratio=0.0, merged_cell_ratio=0.2)
+    signals = read_signals(checklist, CONFIG)
+    assert signals[2].vote is Vote.ABSTAIN
+    assert decide_by_rules(signals, CONFIG) is None
+
+
+def test_table_of_text_is_still_a_table() -> None:
+    """A header over unmerged rows of text is a table with medium confidence."""
+    contacts = sheet(text_ratio=1.0, numeric_ratio=0.0)
+    verdict = decide_by_rules(read_signals(contacts, CONFIG), CONFIG)
+    assert verdict is not None
+    assert (verdict.file_type, verdict.confidence) == (FileType.TABULAR_DATA, 0.7)
+
+
+def test_inconsistent_text_still_votes_document() -> None:
+    """Abstaining takes back a vote for a table only."""
+    odd = sheet(text_ratio=0.95, column_type_consistency=0.2)
+    assert read_signals(odd, CONFIG)[2].vote is Vote.DOCUMENT
+
+
+def test_even_votes_are_inconclusive_however_few_are_asked_for() -> None:
+    """Two against two decides nothing, even if two would be enough."""
+    lenient = ExcelProcessorConfig(tier1_medium_confidence_signals=2)
+    prose = sheet(col_count=1, header_row_detected=False, numeric_ratio=0.0)
+    assert decide_by_rules(read_signals(prose, lenient), lenient) is None
+
+
 def test_raw_text_is_no_evidence_of_unmerged_cells() -> None:
     """A reader that sees no merges does not vote on them."""
     raw = read_signals(sheet(parser_used=ParserUsed.RAW_TEXT_FALLBACK), CONFIG)

@@ -135,6 +135,16 @@ def test_small_model_decides_what_the_rules_left_open() -> None:
     assert llm.models == [CONFIG.classification_model]
 
 
+def test_workbook_is_as_sure_as_its_least_certain_sheet() -> None:
+    """The lowest confidence and the highest tier of any sheet are the workbook's."""
+    llm = ScriptedLLM([answer("tabular_data", 0.65)])
+    sheets = (sheet("A", "open"), sheet("B", "table"))
+    result = classify_workbook(workbook(*sheets), CONFIG, llm).result
+    assert result.file_type is FileType.TABULAR_DATA
+    assert result.confidence == 0.65
+    assert result.tier_used is ClassificationTier.LLM_BASIC
+
+
 def test_unsure_small_model_hands_over_to_the_reasoning_model() -> None:
     """Confidence below the threshold escalates."""
     llm = ScriptedLLM([answer(confidence=0.59), answer("hybrid", 0.9)])
@@ -206,6 +216,14 @@ def test_refused_answer_is_corrected_once(bad: object, code: ErrorCode, named: s
 def test_second_bad_answer_escalates() -> None:
     """A model gets one correction, then the next tier is asked."""
     llm = ScriptedLLM([{}, {}, answer("hybrid")])
+    found = classify_workbook(OPEN, CONFIG, llm)
+    assert found.result.tier_used is ClassificationTier.LLM_REASONING
+    assert codes(found.warnings) == [ErrorCode.W_LLM_RETRY]
+
+
+def test_silence_after_a_correction_escalates() -> None:
+    """A model that times out on its correction is passed over like any silent one."""
+    llm = ScriptedLLM([{}, TimeoutError(), answer("hybrid")])
     found = classify_workbook(OPEN, CONFIG, llm)
     assert found.result.tier_used is ClassificationTier.LLM_REASONING
 
