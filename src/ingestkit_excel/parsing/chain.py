@@ -1,6 +1,7 @@
 """From a path to a `Workbook`: which engine reads each sheet, and why others gave up."""
 
 import zipfile
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from ingestkit_excel.config import ExcelProcessorConfig
@@ -10,7 +11,7 @@ from ingestkit_excel.models import ParserUsed
 from ingestkit_excel.parsing.legacy import read_legacy
 from ingestkit_excel.parsing.limits import Container, identify_container, source_error
 from ingestkit_excel.parsing.ooxml import PACKAGE_ERRORS, Package, SheetPart
-from ingestkit_excel.parsing.readers import ReaderFailed, load_calamine
+from ingestkit_excel.parsing.readers import ReaderFailed, ValueReader, load_calamine, make_reader
 from ingestkit_excel.parsing.sheet_xml import UnsafeXml
 from ingestkit_excel.parsing.worksheet import Measured, measure_sheet, read_sheet
 from ingestkit_excel.workbook import Sheet, Workbook
@@ -28,6 +29,17 @@ class _Reading:
     warnings: list[IngestError] = field(default_factory=list)
     rows_max: int = 0
     fallback: ErrorCode | None = None
+    readers: dict[ParserUsed, ValueReader] = field(default_factory=dict)
+
+    def reader(self, path: str, parser: ParserUsed) -> ValueReader:
+        """Give the one reader of that engine, which parses the shared parts only once."""
+        if parser not in self.readers:
+            self.readers[parser] = make_reader(parser, path)
+        return self.readers[parser]
+
+    def close(self) -> None:
+        for reader in self.readers.values():
+            reader.close()
 
     def warn(self, code: ErrorCode, message: str, sheet_name: str) -> None:
         self.warnings.append(
@@ -115,8 +127,9 @@ def _read_package(path: str, *, order: list[ParserUsed], config: ExcelProcessorC
             package = Package.load(archive)
             names = tuple(sheet.name for sheet in package.sheets)
             reading = _Reading(names, rows_max=config.max_rows_in_memory)
-            for sheet in package.sheets:
-                _read_sheet(path, package, sheet, order=order, reading=reading)
+            with closing(reading):
+                for sheet in package.sheets:
+                    _read_sheet(path, package, sheet, order=order, reading=reading)
             return reading
     except PACKAGE_ERRORS as error:
         code, cause = ErrorCode.E_PARSE_CORRUPT, "the package is damaged; open and save it again"
@@ -145,7 +158,9 @@ def _read_sheet(
     raw_only = package.is_strict or measured.is_sparse
     for parser in [ParserUsed.RAW_TEXT_FALLBACK] if raw_only else order:
         try:
-            found = read_sheet(path, package, sheet, measured=measured, parser=parser)
+            found = read_sheet(
+                path, package, sheet, measured=measured, reader=reading.reader(path, parser)
+            )
         except ReaderFailed as error:
             reading.fallback = reading.fallback or error.code
             message = f"{parser} gave up ({error}; {error.code}); the next reader was used"

@@ -11,7 +11,7 @@ from ingestkit_excel.models import ParserUsed
 from ingestkit_excel.parsing.cells import build_row, has_content
 from ingestkit_excel.parsing.limits import source_error
 from ingestkit_excel.parsing.ooxml import PACKAGE_ERRORS, Package, SheetPart
-from ingestkit_excel.parsing.readers import ReaderFailed, make_reader
+from ingestkit_excel.parsing.readers import ReaderFailed, ValueReader, make_reader
 from ingestkit_excel.parsing.sheet_xml import RawCell, RawRow, SheetScanner, stream_rows
 from ingestkit_excel.workbook import CellRange, Row, Sheet
 
@@ -76,23 +76,26 @@ def measure_sheet(package: Package, part: str, *, rows_max: int) -> Measured:
 
 
 def read_sheet(
-    path: str, package: Package, sheet: SheetPart, *, measured: Measured, parser: ParserUsed
+    path: str, package: Package, sheet: SheetPart, *, measured: Measured, reader: ValueReader
 ) -> Sheet:
     """Give the sheet as read by one engine; its rows are held unless they are too many.
 
     Raises:
         ReaderFailed: The engine gave up; another may succeed.
     """
-    source = _RowSource(path, package, sheet, _known(measured.extent), parser)
+    source = _RowSource(path, package, sheet, _known(measured.extent), reader.parser)
     read_rows = source.read_again
     if measured.rows is not None:
-        read_rows = _Held(dict(source.read_once(measured.rows)), source.extent).read
+        read_rows = _Held(
+            dict(source.join(measured.rows, reader.read_values(sheet.name, source.extent))),
+            source.extent,
+        ).read
     scanner = measured.scanner
     return Sheet(
         name=sheet.name,
         extent=source.extent,
         read_rows=read_rows,
-        parser_used=parser,
+        parser_used=reader.parser,
         visibility=sheet.visibility,
         merges=tuple(scanner.merges),
         hidden_rows=frozenset(scanner.hidden_rows),
@@ -123,25 +126,19 @@ class _RowSource:
     extent: CellRange
     parser: ParserUsed
 
-    def read_once(self, raws: Iterable[RawRow]) -> Iterator[tuple[int, Row]]:
-        """Join the raw rows with the engine's values, in lock step."""
-        reader = make_reader(self.parser, self.path)
-        try:
-            values = reader.read_values(self.sheet.name, self.extent)
-            reached = self.extent.top - 1
-            for number, cells in raws:
-                if not self.extent.top <= number <= self.extent.bottom:
-                    continue
-                current: Sequence[object] = ()
-                while reached < number:
-                    current = next(values, ())
-                    reached += 1
-                yield (
-                    number,
-                    build_row(cells, self.package, extent=self.extent, values=current),
-                )
-        finally:
-            reader.close()
+    def join(
+        self, raws: Iterable[RawRow], values: Iterator[Sequence[object]]
+    ) -> Iterator[tuple[int, Row]]:
+        """Join the raw rows with an engine's values, in lock step."""
+        reached = self.extent.top - 1
+        current: Sequence[object] = ()
+        for number, cells in raws:
+            if not self.extent.top <= number <= self.extent.bottom:
+                continue
+            while reached < number:
+                current = next(values, ())
+                reached += 1
+            yield number, build_row(cells, self.package, extent=self.extent, values=current)
 
     def read_again(self) -> Iterator[Row]:
         """Read the sheet from the file once more.
@@ -159,19 +156,31 @@ class _RowSource:
             yield [None] * self.extent.width
 
     def _read_file(self) -> Iterator[tuple[int, Row]]:
+        reader = make_reader(self.parser, self.path)
         try:
             with (
                 zipfile.ZipFile(self.path) as archive,
                 archive.open(self.sheet.part or "") as stream,
             ):
-                yield from self.read_once(stream_rows(stream, SheetScanner()))
+                values = _until_failure(reader.read_values(self.sheet.name, self.extent))
+                yield from self.join(stream_rows(stream, SheetScanner()), values)
         except OSError as error:
             raise source_error(self.path, error) from error
-        except (*PACKAGE_ERRORS, ReaderFailed) as error:
-            cause = "its content changed or an engine gave up halfway; submit it again"
+        except PACKAGE_ERRORS as error:
+            cause = "it is no longer as it was when it was opened; submit it again"
             raise ParseError(
                 ErrorCode.E_SOURCE_CHANGED, f"cannot read workbook {self.path}: {cause}"
             ) from error
+        finally:
+            reader.close()
+
+
+def _until_failure(values: Iterator[Sequence[object]]) -> Iterator[Sequence[object]]:
+    """Stop where the engine gives up; from there on the raw cells speak for themselves."""
+    try:
+        yield from values
+    except ReaderFailed:
+        return
 
 
 def _known(extent: CellRange | None) -> CellRange:
