@@ -1,0 +1,352 @@
+"""One workbook from file to stored artifacts: parse, classify, process, store, result.
+
+Knows no format and no store. `ExcelRouter.process` never raises for what a workbook contains:
+every failure is a coded error in the result.
+"""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from ingestkit_excel.backends import HashingEmbedder, open_store
+from ingestkit_excel.classification import Classification, classify_workbook
+from ingestkit_excel.clock import Clock, SystemClock
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.errors import ErrorCode, ExecutionError, IngestError, IngestKitError
+from ingestkit_excel.execution import create_execution_backend
+from ingestkit_excel.identity import canonical_source_uri, chunk_id, text_hash
+from ingestkit_excel.models import (
+    ChunkMetadata,
+    ChunkPayload,
+    ClassificationStageResult,
+    FileType,
+    IngestionMethod,
+    IngestKey,
+    ParseStageResult,
+    ProcessingResult,
+    TableData,
+)
+from ingestkit_excel.parsing import parse_workbook, profile_workbook
+from ingestkit_excel.processors import ChunkDraft, ProcessContext, SheetOutput, process_sheet
+from ingestkit_excel.protocols import (
+    EmbeddingBackend,
+    ExecutionBackend,
+    LLMBackend,
+    StructuredDBBackend,
+    VectorStoreBackend,
+)
+from ingestkit_excel.storing import Stored, WorkbookWriter
+from ingestkit_excel.workbook import Sheet, Workbook
+
+__all__ = ["ExcelRouter", "create_default_router"]
+
+_LOG = logging.getLogger(__name__)
+
+_METHODS = {
+    FileType.TABULAR_DATA: IngestionMethod.SQL_AGENT,
+    FileType.FORMATTED_DOCUMENT: IngestionMethod.TEXT_SERIALIZATION,
+    FileType.HYBRID: IngestionMethod.HYBRID_SPLIT,
+}
+
+
+@dataclass
+class _Run:
+    """What is known of one run so far; becomes a result at any stage."""
+
+    file_path: str
+    source_uri: str
+    clock: Clock
+    started: float
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    key: IngestKey | None = None
+    parse: ParseStageResult | None = None
+    stage: ClassificationStageResult | None = None
+    classification: Classification | None = None
+    stored: Stored | None = None
+    details: list[IngestError] = field(default_factory=list)
+
+    def result(self, config: ExcelProcessorConfig) -> ProcessingResult:
+        """Give everything known by now as a result."""
+        verdict = None if self.classification is None else self.classification.result
+        written = {} if self.stored is None else {"written": self.stored.written}
+        tables = [] if self.stored is None else self.stored.written.db_table_names
+        chunks = 0 if self.stored is None else len(self.stored.written.vector_point_ids)
+        return ProcessingResult(
+            file_path=self.file_path,
+            ingest_key="" if self.key is None else self.key.key,
+            ingest_run_id=self.run_id,
+            tenant_id=config.tenant_id,
+            parse_result=self.parse,
+            classification_result=self.stage,
+            embed_result=None if self.stored is None else self.stored.embed_result,
+            classification=verdict,
+            ingestion_method=None if verdict is None else _METHODS[verdict.file_type],
+            chunks_created=chunks,
+            tables_created=len(tables),
+            tables=list(tables),
+            errors=[d.code.value for d in self.details if d.code.startswith("E_")],
+            warnings=[d.code.value for d in self.details if d.code.startswith("W_")],
+            error_details=self.details,
+            processing_time_seconds=self.clock.monotonic() - self.started,
+            **written,
+        )
+
+
+class ExcelRouter:
+    """Processes workbooks with the given stores, LLM and embedder.
+
+    Args:
+        llm: ``None`` when no LLM is configured; rules alone decide then.
+        execution: Where `process_batch` runs; ``None`` follows ``config.execution_backend``.
+    """
+
+    def __init__(
+        self,
+        vector_store: VectorStoreBackend,
+        structured_db: StructuredDBBackend,
+        llm: LLMBackend | None,
+        embedder: EmbeddingBackend,
+        config: ExcelProcessorConfig | None = None,
+        execution: ExecutionBackend | None = None,
+    ) -> None:
+        self.config = config or ExcelProcessorConfig()
+        self._vector_store = vector_store
+        self._structured_db = structured_db
+        self._llm = llm
+        self._embedder = embedder
+        self._execution = execution
+        self._clock: Clock = SystemClock()
+
+    def process(
+        self,
+        file_path: str,
+        source_uri: str | None = None,
+        config: ExcelProcessorConfig | None = None,
+    ) -> ProcessingResult:
+        """Ingest one workbook; every failure is a coded error in the result."""
+        config = config or self.config
+        run = _Run(
+            file_path=str(file_path),
+            source_uri=source_uri or canonical_source_uri(file_path),
+            clock=self._clock,
+            started=self._clock.monotonic(),
+        )
+        try:
+            self._run_stages(run, config)
+        except IngestKitError as error:
+            run.details.append(error.to_record())
+        except Exception as error:  # noqa: BLE001 - the promise of this method: nothing crashes it
+            _LOG.error("workbook_failed", extra={"error_type": type(error).__name__})
+            run.details.append(_internal_error(error))
+        return run.result(config)
+
+    def process_batch(self, paths: Sequence[str]) -> list[ProcessingResult]:
+        """Submit all workbooks, then collect their results in the order given.
+
+        One workbook's failure or timeout becomes its own result; a timed-out job goes on and
+        its id stands in the error.
+        """
+        backend = self._execution_backend()
+        jobs = [_submit(backend, path, self.config) for path in paths]
+        return [
+            job if isinstance(job, ProcessingResult) else self._collect(backend, path, job)
+            for path, job in zip(paths, jobs, strict=True)
+        ]
+
+    def _execution_backend(self) -> ExecutionBackend:
+        if self._execution is None:
+            self._execution = create_execution_backend(self.config, self._process_job)
+        return self._execution
+
+    def _process_job(
+        self, file_path: str, config: ExcelProcessorConfig, source_uri: str | None
+    ) -> ProcessingResult:
+        return self.process(file_path, source_uri, config)
+
+    def _collect(self, backend: ExecutionBackend, path: str, job_id: str) -> ProcessingResult:
+        # A distributed job may wait for a worker, so the limit is the job's own time again.
+        try:
+            return backend.get_result(job_id, timeout=self.config.execution_job_timeout)
+        except ExecutionError as error:
+            return _failed(path, self.config, error)
+
+    def _run_stages(self, run: _Run, config: ExcelProcessorConfig) -> None:
+        workbook = self._parse(run, config)
+        classification = self._classify(run, workbook, config)
+        context = ProcessContext(
+            config=config,
+            ingest_key=_key_of(run),
+            workbook_name=PurePath(run.source_uri).stem,
+            db_uri=self._structured_db.get_connection_uri(),
+        )
+        outputs = [
+            (sheet, process_sheet(sheet, _type_of(sheet, classification), context))
+            for sheet in workbook.sheets
+            if sheet.extent is not None
+        ]
+        for _, output in outputs:
+            run.details.extend(output.warnings)
+        writer = WorkbookWriter(
+            self._vector_store, self._structured_db, self._embedder, config, self._clock
+        )
+        run.stored = writer.write(
+            ingest_key=_key_of(run),
+            source_uri=run.source_uri,
+            tables=_tables(outputs),
+            chunks=_chunks(run, outputs, context),
+        )
+
+    def _parse(self, run: _Run, config: ExcelProcessorConfig) -> Workbook:
+        started = self._clock.monotonic()
+        workbook = parse_workbook(run.file_path, config)
+        run.key = IngestKey(
+            content_hash=workbook.content_hash,
+            source_uri=run.source_uri,
+            parser_version=config.parser_version,
+            tenant_id=config.tenant_id,
+        )
+        run.parse = ParseStageResult(
+            parser_used=workbook.parser_used,
+            fallback_reason_code=workbook.fallback_reason_code,
+            sheets_parsed=len(workbook.sheets),
+            sheets_skipped=len(workbook.skipped),
+            skipped_reasons=dict(workbook.skipped),
+            parse_duration_seconds=self._clock.monotonic() - started,
+        )
+        run.details.extend(workbook.warnings)
+        return workbook
+
+    def _classify(
+        self, run: _Run, workbook: Workbook, config: ExcelProcessorConfig
+    ) -> Classification:
+        started = self._clock.monotonic()
+        profile = profile_workbook(workbook, config)
+        classification = classify_workbook(profile, config, self._llm)
+        verdict = classification.result
+        run.classification = classification
+        run.stage = ClassificationStageResult(
+            tier_used=verdict.tier_used,
+            file_type=verdict.file_type,
+            confidence=verdict.confidence,
+            signals=verdict.signals,
+            reasoning=verdict.reasoning,
+            per_sheet_types=verdict.per_sheet_types,
+            classification_duration_seconds=self._clock.monotonic() - started,
+        )
+        run.details.extend(classification.warnings)
+        return classification
+
+
+def _key_of(run: _Run) -> str:
+    assert run.key is not None, "the parse stage sets the key before anyone asks for it"
+    return run.key.key
+
+
+def _type_of(sheet: Sheet, classification: Classification) -> FileType:
+    types = classification.result.per_sheet_types or {}
+    return types.get(sheet.name, classification.result.file_type)
+
+
+def _tables(outputs: Sequence[tuple[Sheet, SheetOutput]]) -> list[tuple[str, TableData]]:
+    return [(table.name, table.data) for _, output in outputs for table in output.tables]
+
+
+def _chunks(
+    run: _Run, outputs: Sequence[tuple[Sheet, SheetOutput]], context: ProcessContext
+) -> list[ChunkPayload]:
+    drafts = [(sheet, draft) for sheet, output in outputs for draft in output.chunks]
+    return [
+        _payload(run, sheet, draft, index=index, context=context)
+        for index, (sheet, draft) in enumerate(drafts)
+    ]
+
+
+def _payload(
+    run: _Run, sheet: Sheet, draft: ChunkDraft, *, index: int, context: ProcessContext
+) -> ChunkPayload:
+    digest = text_hash(draft.text)
+    metadata = ChunkMetadata(
+        source_uri=run.source_uri,
+        sheet_name=sheet.name,
+        region_id=draft.region_id,
+        ingestion_method=draft.ingestion_method,
+        parser_used=sheet.parser_used,
+        parser_version=context.config.parser_version,
+        chunk_index=index,
+        chunk_hash=digest,
+        ingest_key=context.ingest_key,
+        ingest_run_id=run.run_id,
+        tenant_id=context.config.tenant_id,
+        table_name=draft.table_name,
+        db_uri=context.db_uri if draft.table_name else None,
+        row_count=draft.row_count,
+        columns=None if draft.columns is None else list(draft.columns),
+        section_title=draft.section_title,
+        original_structure=draft.original_structure,
+        cell_range=draft.cell_range,
+        is_hidden=sheet.is_hidden,
+    )
+    return ChunkPayload(
+        id=chunk_id(context.ingest_key, digest, index),
+        text=draft.text,
+        vector=[],
+        metadata=metadata,
+    )
+
+
+def _submit(
+    backend: ExecutionBackend, path: str, config: ExcelProcessorConfig
+) -> str | ProcessingResult:
+    try:
+        return backend.submit(path, config)
+    except ExecutionError as error:
+        return _failed(path, config, error)
+
+
+def _failed(path: str, config: ExcelProcessorConfig, error: ExecutionError) -> ProcessingResult:
+    return ProcessingResult(
+        file_path=str(path),
+        ingest_key="",
+        ingest_run_id="",
+        tenant_id=config.tenant_id,
+        errors=[error.code.value],
+        error_details=[error.to_record(stage="execution")],
+    )
+
+
+def _internal_error(error: Exception) -> IngestError:
+    # The text of a foreign exception may hold cell content, so only its type is told.
+    return IngestError(
+        code=ErrorCode.E_INTERNAL,
+        message=(
+            f"cannot process the workbook: unexpected {type(error).__name__}; "
+            "this is a defect, please report it"
+        ),
+    )
+
+
+def create_default_router(
+    store: str = "sqlite:///ingestkit.db",
+    *,
+    config: ExcelProcessorConfig | None = None,
+    llm: LLMBackend | None = None,
+    embedder: EmbeddingBackend | None = None,
+    execution: ExecutionBackend | None = None,
+) -> ExcelRouter:
+    """Make a router over an embedded store, named by URL or path.
+
+    Raises:
+        ConfigurationError: The store's URL or place does not fit.
+    """
+    config = config or ExcelProcessorConfig()
+    opened = open_store(store)
+    return ExcelRouter(
+        opened,
+        opened,
+        llm,
+        embedder or HashingEmbedder(config.embedding_dimension),
+        config,
+        execution,
+    )

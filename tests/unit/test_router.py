@@ -1,0 +1,91 @@
+"""A workbook goes in, one typed result comes out, whatever happens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from ingestkit_excel.backends import HashingEmbedder, open_store
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.models import FileType
+from ingestkit_excel.router import ExcelRouter, create_default_router
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> Path:
+    """Give a workbook with one plain table of twenty people."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "Roster"
+    sheet.append(["Id", "Name", "Hours"])
+    for number in range(20):
+        sheet.append([f"{number:04}", f"Person {number}", number * 1.5])
+    path = tmp_path / "roster.xlsx"
+    book.save(path)
+    return path
+
+
+def test_a_roster_becomes_a_table_and_chunks(roster: Path) -> None:
+    """The rows stand in SQL, and the result names the table."""
+    store = open_store("memory://")
+    router = ExcelRouter(store, store, None, HashingEmbedder(64), ExcelProcessorConfig())
+    result = router.process(str(roster))
+    assert result.errors == []
+    assert result.classification is not None
+    assert result.classification.file_type is FileType.TABULAR_DATA
+    assert result.tables_created == 1
+    assert store.table_exists(result.tables[0])
+    assert result.chunks_created == len(result.written.vector_point_ids) > 0
+
+
+def test_running_twice_writes_the_same_ids(roster: Path, tmp_path: Path) -> None:
+    """A second run leaves the store as the first one did."""
+    router = create_default_router(f"sqlite:///{tmp_path / 's.db'}")
+    first, second = (router.process(str(roster)) for _ in range(2))
+    assert first.errors == second.errors == []
+    assert first.written == second.written
+    assert first.ingest_key == second.ingest_key
+
+
+@pytest.mark.parametrize(
+    ("content", "codes"),
+    [
+        (None, {"E_SOURCE_NOT_FOUND"}),
+        (b"", {"E_PARSE_EMPTY", "E_PARSE_CORRUPT"}),
+        (b"just text", {"E_PARSE_CORRUPT", "E_PARSE_UNSUPPORTED"}),
+        (b"PK\x03\x04 torn", {"E_PARSE_CORRUPT"}),
+    ],
+)
+def test_bad_input_is_a_coded_error(tmp_path: Path, content: bytes | None, codes: set[str]) -> None:
+    """What cannot be read is told by a code and nothing is written."""
+    path = tmp_path / "bad.xlsx"
+    if content is not None:
+        path.write_bytes(content)
+    result = create_default_router("memory://").process(str(path))
+    assert set(result.errors) <= codes
+    assert len(result.errors) == 1
+    assert result.tables == []
+
+
+def test_a_defect_in_a_store_is_a_coded_error(roster: Path) -> None:
+    """Even an exception nobody expects ends in a result."""
+
+    class Broken(HashingEmbedder):
+        def embed(self, texts: Sequence[str], timeout: float | None = None) -> list[list[float]]:
+            raise RuntimeError(f"secret cell text {len(texts)} {timeout}")
+
+    store = open_store("memory://")
+    result = ExcelRouter(store, store, None, Broken(8)).process(str(roster))
+    assert result.errors == ["E_INTERNAL"]
+    assert "secret" not in result.error_details[0].message
+
+
+def test_a_batch_keeps_order_and_isolates_failures(roster: Path, tmp_path: Path) -> None:
+    """The second of three paths fails; the others are unaffected."""
+    router = create_default_router("memory://")
+    paths = [str(roster), str(tmp_path / "none.xlsx"), str(roster)]
+    results = router.process_batch(paths)
+    assert [r.file_path for r in results] == paths
+    assert [bool(r.errors) for r in results] == [False, True, False]
