@@ -57,6 +57,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 }
 """What each part of the library may import besides itself."""
 
+STORE: Final = re.compile(r"ingestkit_excel\.backends\.(memory|sqlite|bundle|qdrant|postgres)\b")
+"""Backends that must not lean on each other."""
+
 MAY_IMPORT_TIME: Final = {
     "ingestkit_excel/clock.py": "it is the clock",
 }
@@ -219,7 +222,11 @@ def _target(name: str) -> str | None:
 
 
 def sideways_imports(tree: ast.Module, where: str) -> list[str]:
-    """Find entries into the spool other than through its façade."""
+    """Find entries into the spool other than through its façade, and stores that share code."""
+    store = STORE.match(where.removesuffix(".py").replace("/", "."))
+    if store is not None:
+        stores = [(n, STORE.match(n)) for n in imported(tree)]
+        return [name for name, other in stores if other and other[1] != store[1]]
     if part_of(where) in {"spool", "testing"}:
         return []
     inside = re.compile(r"^ingestkit_excel\.spool\.[a-z]")
@@ -402,6 +409,14 @@ def test_each_check_finds_what_it_looks_for(
 ) -> None:
     """A broken module does not pass; a check that cannot fail is none."""
     assert check(ast.parse(source), "ingestkit_excel/classification/rules.py") != []
+
+
+def test_stores_do_not_import_each_other() -> None:
+    """What two stores need stands in a module of its own."""
+    source = ast.parse("from ingestkit_excel.backends.sqlite import SQLiteStore")
+    assert sideways_imports(source, "ingestkit_excel/backends/bundle.py") != []
+    assert sideways_imports(source, "ingestkit_excel/backends/sqlite.py") == []
+    assert sideways_imports(source, "ingestkit_excel/backends/__init__.py") == []
 
 
 FINE: Final = [
