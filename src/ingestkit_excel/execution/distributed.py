@@ -203,7 +203,7 @@ def _spool_directory(queue_url: str) -> Path:
         raise _unfit(
             f"there is no transport {scheme!r}; use spool:///path of a directory on a share"
         )
-    return Path(queue_url)
+    return Path(queue_url).absolute()  # the caller may change its directory later
 
 
 def _user_name() -> str:
