@@ -75,14 +75,16 @@ class BundleStore:
                 raise RuntimeError("a session is already open")
             with disk_errors(f"create a bundle in {self._root}"):
                 private = make_private(self._root, _BUILDING)
-            build = self._build = Build(private, ingest_key, source_uri)
             try:
+                with backend_errors("create a bundle"):
+                    self._build = build = Build(private, ingest_key, source_uri)
                 yield
                 with disk_errors("publish a bundle"):
                     self._publish(build)
             finally:
+                if self._build is not None:
+                    self._build.close()
                 self._build = None
-                build.close()
                 remove_tree(private)
 
     def _publish(self, build: Build) -> None:
@@ -176,6 +178,11 @@ class BundleStore:
             found = (_newest(source) for source in sources if source.is_dir())
             return [path for path in found if path is not None]
 
+    def sources(self) -> dict[str, str]:
+        """Give the source URI of every workbook held, each with its ingest key."""
+        manifests = map(read_manifest, self.bundles())
+        return dict(sorted((item["source_uri"], item["ingest_key"]) for item in manifests))
+
     def search(self, words: str, limit: int = 10) -> list[SearchHit]:
         """Give the chunks that hold any of the words, best first."""
         wanted = split_words(words)
@@ -201,9 +208,9 @@ class BundleStore:
             return 0
         with disk_errors("prune the bundles"):
             doomed = [path for source in self._sources() for path in _versions(source)[:-1]]
+            left = [*self._root.glob(f"{_BUILDING}*"), *self._root.glob(".probe-*")]
             probe = make_private(self._root, ".probe-")
             try:
-                left = [*self._root.glob(f"{_BUILDING}*"), *self._root.glob(".probe-*")]
                 doomed += [path for path in left if age_s(path, probe) > abandoned_s]
             finally:
                 remove_tree(probe)
@@ -239,7 +246,14 @@ def _newest(source: Path) -> Path | None:
 def _matches(path: Path, words: Sequence[str]) -> Iterator[SearchHit]:
     with (path / "chunks.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
-            record = json.loads(line)
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise BackendError(
+                    ErrorCode.E_BACKEND_VECTOR_CONNECT,
+                    f"cannot search bundle {path}: a line of chunks.jsonl is no JSON; "
+                    "remove the directory and ingest its workbook again",
+                ) from error
             score = rank_text(record["text"], words)
             if score:
                 snippet = snippet_of(record["text"], words)

@@ -21,8 +21,8 @@ FORMAT: Final = 1
 class Build:
     """Collects chunks and tables below a private directory, then writes the manifest.
 
-    ``content`` is known after `finish`: a digest of everything but run ids, so that two runs
-    over the same workbook are seen to be equal.
+    ``content`` is known after `finish`: a digest of everything but run ids and this host's path
+    of the store, so that two runs over the same workbook are seen to be equal on any host.
     """
 
     def __init__(self, path: Path, ingest_key: str, source_uri: str) -> None:
@@ -37,7 +37,7 @@ class Build:
         # to sync once, in finish.
         uri = f"{(path / 'tables.sqlite').as_uri()}?nolock=1"
         self._connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-        with backend_errors("create a bundle"):
+        try:
             for pragma in (
                 "journal_mode = MEMORY",
                 "synchronous = OFF",
@@ -45,6 +45,9 @@ class Build:
             ):
                 self._connection.execute(f"PRAGMA {pragma}")
             self._connection.execute("BEGIN")
+        except BaseException:
+            self.close()
+            raise
 
     def upsert_chunks(self, collection: str, chunks: Sequence[ChunkPayload]) -> None:
         """Insert or replace chunks by id."""
@@ -120,7 +123,7 @@ class Build:
     def _digest(self) -> str:
         digest = hashlib.sha256(self.ingest_key.encode())
         for (collection, _), chunk in sorted(self._chunks.items()):
-            metadata = chunk.metadata.model_copy(update={"ingest_run_id": ""})
+            metadata = chunk.metadata.model_copy(update={"ingest_run_id": "", "db_uri": None})
             digest.update(_chunk_line(collection, chunk.model_copy(update={"metadata": metadata})))
         for name in sorted(self.tables):
             digest.update(json.dumps([name, self.tables[name], self._rows[name]]).encode())

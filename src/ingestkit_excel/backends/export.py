@@ -75,7 +75,7 @@ def _copy(bundle: Path, manifest: dict[str, Any], target: ExportTarget) -> None:
             columns = [TableColumn(name=c, header=c, type=ColumnType(t)) for c, t in schema.items()]
             read_rows = partial(_rows, bundle / "tables.sqlite", name)
             target.create_table(name, TableData(columns, read_rows))
-        chunks = _chunks(bundle / "chunks.jsonl")
+        chunks = _chunks(bundle / "chunks.jsonl", target.get_connection_uri())
         while batch := list(islice(chunks, _BATCH)):
             _upsert(target, batch)
     # Noted after the commit: lost in between, the bundle is merely copied once more.
@@ -89,10 +89,13 @@ def _upsert(target: ExportTarget, batch: list[tuple[str, ChunkPayload]]) -> None
         target.upsert_chunks(collection, chunks)
 
 
-def _chunks(path: Path) -> Iterator[tuple[str, ChunkPayload]]:
+def _chunks(path: Path, db_uri: str) -> Iterator[tuple[str, ChunkPayload]]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
+            if "db_uri" in record["metadata"]:
+                # The tables are in the target now, and that is where a reader must look.
+                record["metadata"]["db_uri"] = db_uri
             yield record.pop("collection"), ChunkPayload.model_validate(record)
 
 

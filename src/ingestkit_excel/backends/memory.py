@@ -171,6 +171,10 @@ class MemoryStore:
         """Give the names of all tables, sorted."""
         return sorted(self._state.tables)
 
+    def sources(self) -> dict[str, str]:
+        """Give the source URI of every workbook held, each with its ingest key."""
+        return {uri: key for uri, (key, _) in sorted(self._state.ingests.items())}
+
     def search(self, words: str, limit: int = 10) -> list[SearchHit]:
         """Give the chunks that hold any of the words, best first."""
         wanted = split_words(words)

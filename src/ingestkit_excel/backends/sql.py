@@ -6,6 +6,7 @@ Values are always bound; only identifiers enter a statement's text, and those ar
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from typing import Any, Final
 
 from ingestkit_excel.backends.search import QueryResult
@@ -27,7 +28,13 @@ __all__ = [
 RESERVED_PREFIX: Final = "ingestkit_"
 _COLUMNS_MAX: Final = 2000  # SQLITE_MAX_COLUMN as shipped
 _INTEGER_MAX: Final = 2**63 - 1
-_BUSY: Final = {5, 6}  # SQLITE_BUSY, SQLITE_LOCKED
+_LATE: Final = {
+    5: "another process writes; try again",  # SQLITE_BUSY
+    6: "another thread writes; try again",  # SQLITE_LOCKED
+    9: "it took too many steps; ask for less",  # SQLITE_INTERRUPT
+}
+_QUERY_TICK_STEPS: Final = 1_000_000  # between two looks at the count; some ten milliseconds
+_QUERY_TICKS_MAX: Final = 2_000  # about half a minute, then a query is taken for a runaway
 
 # Dates are ISO text. A declared type DATE would have numeric affinity (SQLite datatype3, 3.1)
 # and turn the text "2024" into a number, so these columns are declared as text.
@@ -53,11 +60,11 @@ def backend_errors(action: str, *, family: str = "DB") -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
-        kind = "TIMEOUT" if busy else "CONNECT"
-        advice = "another process writes, try again" if busy else "check the file and its disk"
+        late = _LATE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        kind = "CONNECT" if late is None else "TIMEOUT"
         raise BackendError(
-            f"E_BACKEND_{family}_{kind}", f"cannot {action}: {error}; {advice}"
+            f"E_BACKEND_{family}_{kind}",
+            f"cannot {action}: {error}; {late or 'check the statement, the file and its disk'}",
         ) from error
 
 
@@ -144,14 +151,18 @@ def fill_table(connection: sqlite3.Connection, table_name: str, table: TableData
     return max(0, cursor.rowcount)
 
 
-def run_query(connection: sqlite3.Connection, sql: str, *, rows_max: int) -> QueryResult:
-    """Run one statement that only reads.
+def run_query(
+    connection: sqlite3.Connection, sql: str, *, rows_max: int, ticks_max: int = _QUERY_TICKS_MAX
+) -> QueryResult:
+    """Run one statement that only reads, within a bound of steps.
 
     Raises:
         BackendError: The statement is wrong, or would do anything but read.
     """
     connection.execute("PRAGMA query_only = ON")
     connection.set_authorizer(_only_reading)
+    ticks = count(1)
+    connection.set_progress_handler(lambda: next(ticks) > ticks_max, _QUERY_TICK_STEPS)
     with backend_errors("run the query"), closing(connection.cursor()) as cursor:
         try:
             cursor.execute(sql)

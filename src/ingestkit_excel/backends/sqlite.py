@@ -63,14 +63,22 @@ class SQLiteStore:
 
     Args:
         mountinfo: Text of ``/proc/self/mountinfo``; None reads this host's.
+        busy_timeout_s: How long a write waits for another process's session.
 
     Raises:
         ConfigurationError: At first use: the file lies on a network file system, or was written
             by a newer release.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, mountinfo: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mountinfo: str | None = None,
+        busy_timeout_s: float = _BUSY_TIMEOUT_S,
+    ) -> None:
         self._path = Path(path)
+        self._busy_timeout_s = busy_timeout_s
         self._mountinfo = mountinfo
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
@@ -236,6 +244,14 @@ class SQLiteStore:
             rows = self._open().execute("SELECT table_name FROM ingestkit_tables").fetchall()
         return sorted(row[0] for row in rows)
 
+    def sources(self) -> dict[str, str]:
+        """Give the source URI of every workbook held, each with its ingest key."""
+        with self._lock, backend_errors("list the sources"):
+            rows = self._open().execute(
+                "SELECT source_uri, ingest_key FROM ingestkit_sources ORDER BY source_uri"
+            )
+            return dict(rows.fetchall())
+
     def search(self, words: str, limit: int = 10) -> list[SearchHit]:
         """Give the chunks that hold any of the words, best first."""
         # Each word is quoted, so none is an operator of the full-text language.
@@ -318,7 +334,7 @@ class SQLiteStore:
             with disk_errors(f"create {path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(
-                path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+                path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
             )
             try:
                 _prepare(connection, path)
@@ -331,9 +347,13 @@ class SQLiteStore:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-    connection.execute("INSERT OR IGNORE INTO ingestkit_info VALUES ('format', ?)", (str(_FORMAT),))
+    # A store that is there is only read, so that opening it never waits for another's session.
+    if not _has_table(connection, "ingestkit_info"):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(
+            f"BEGIN IMMEDIATE;{_SCHEMA}"
+            f"INSERT OR IGNORE INTO ingestkit_info VALUES ('format', '{_FORMAT}');COMMIT;"
+        )
     row = connection.execute("SELECT value FROM ingestkit_info WHERE name = 'format'").fetchone()
     if int(row[0]) > _FORMAT:
         raise ConfigurationError(
