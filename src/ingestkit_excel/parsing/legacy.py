@@ -8,6 +8,7 @@ from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ErrorCode, ParseError
 from ingestkit_excel.models import ParserUsed
 from ingestkit_excel.parsing.cells import cell_from_scalar
+from ingestkit_excel.parsing.legacy_extent import check_legacy_extents
 from ingestkit_excel.parsing.limits import Container
 from ingestkit_excel.parsing.readers import ReaderFailed, calamine_guard, load_calamine
 from ingestkit_excel.workbook import CellRange, Row, Sheet, Visibility
@@ -40,6 +41,8 @@ def read_legacy(path: str, container: Container, config: ExcelProcessorConfig) -
     if module is None:
         cause = f"reading .{container} needs an extra; pip install ingestkit-excel[fast]"
         raise ParseError(ErrorCode.E_PARSE_UNSUPPORTED, f"cannot read workbook {path}: {cause}")
+    if container is not Container.XLS:
+        check_legacy_extents(path, container)
     try:
         with calamine_guard(module):
             book = module.CalamineWorkbook.from_path(path)

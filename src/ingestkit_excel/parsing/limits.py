@@ -17,6 +17,9 @@ __all__ = ["Container", "identify_container", "source_error"]
 _CFB_MAGIC: Final = bytes.fromhex("d0cf11e0a1b11ae1")  # [MS-CFB] 2.2
 _ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _BIFF_MAGICS: Final = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+_BIFF8_GLOBALS: Final = bytes.fromhex("0908100000060500")  # BOF of the workbook globals
+_FILE_PASS: Final = 0x002F
+_FILE_PASS_SEARCH_RECORDS: Final = 4  # only BOF and WriteProtect may stand before it
 _RATIO_FREE_BYTES: Final = 1 << 20  # below it, repetitive XML is common and harmless
 _HEAD_BYTES: Final = 4096  # enough to see a magic number or the start of a text
 _ENCRYPTED_FLAG: Final = 0x1  # general purpose bit 0, APPNOTE 4.4.4
@@ -88,11 +91,26 @@ def _identify_compound(path: str) -> Container:
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
         if view.find("EncryptedPackage".encode("utf-16-le")) >= 0:
             raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, "it is encrypted; remove the password")
+        if _has_file_pass(view):
+            raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, "it is encrypted; remove the password")
         for stream_name in ("Workbook", "Book", "WORKBOOK", "BOOK"):
             if view.find(stream_name.encode("utf-16-le") + b"\0\0") >= 0:
                 return Container.XLS
     cause = "it is an Office file but no workbook; give a spreadsheet"
     raise _refuse(path, ErrorCode.E_PARSE_UNSUPPORTED, cause)
+
+
+def _has_file_pass(view: mmap.mmap) -> bool:
+    """Whether a FilePass record, [MS-XLS] 2.4.117, follows the start of the workbook stream."""
+    position = view.find(_BIFF8_GLOBALS)
+    if position < 0:
+        return False
+    for _ in range(_FILE_PASS_SEARCH_RECORDS):
+        kind = int.from_bytes(view[position : position + 2], "little")
+        if kind == _FILE_PASS:
+            return True
+        position += 4 + int.from_bytes(view[position + 2 : position + 4], "little")
+    return False
 
 
 def _identify_zip(path: str, config: ExcelProcessorConfig) -> Container:

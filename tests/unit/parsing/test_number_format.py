@@ -111,18 +111,21 @@ def test_last_second_of_a_day_does_not_spill_over() -> None:
     assert show(45322.999999999, "yyyy-mm-dd hh:mm")[0] == datetime(2024, 2, 1)
 
 
+@pytest.mark.slow
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(list(BUILTIN_FORMATS)))
 def test_any_number_under_any_builtin_format_has_a_text(number: float, format_id: int) -> None:
     """No number is too large, small or negative for a format."""
     assert show(number, BUILTIN_FORMATS[format_id])[1]
 
 
+@pytest.mark.slow
 @given(st.floats(-1e9, 1e9), st.text(alphabet='0#?.,;%"\\[]$€-+Eemdyhs/: _*@()', max_size=12))
 def test_any_code_is_survived(number: float, code: str) -> None:
     """Malformed codes give a plain text, never an exception."""
     assert show(number, code)[1]
 
 
+@pytest.mark.slow
 @given(st.integers(-(10**14), 10**14))
 def test_plain_integers_are_exact(number: int) -> None:
     """Whole numbers lose no digit."""
