@@ -231,11 +231,19 @@ class Reaper:
                         self._context.fs.remove_directory(f"{parent}/{bucket}")
 
     def _sweep(self) -> None:
-        names = list_known(self._context, layout.TMP)
-        if names:
+        workers = list_known(self._context, layout.WORKERS)
+        orphans = [
+            f"{layout.WORKERS}/{name}"
+            for name in workers
+            if name.endswith(".lock")
+            and layout.WORKER_ID_PATTERN.fullmatch(name.removesuffix(".lock"))
+            and f"{name.removesuffix('.lock')}.lease" not in workers
+        ]
+        staged = [f"{layout.TMP}/{name}" for name in list_known(self._context, layout.TMP)]
+        if staged or orphans:
             limit_s = server_time_s(self._context) - self._context.settings.staging_retention_s
-            for name in names:
-                _remove_older(self._context, f"{layout.TMP}/{name}", limit_s)
+            for path in (*staged, *orphans):
+                _remove_older(self._context, path, limit_s)
 
 
 def _remove_older(context: SpoolContext, path: str, limit_s: float) -> None:

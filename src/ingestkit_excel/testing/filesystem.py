@@ -233,7 +233,7 @@ class FaultyFileSystem:
     def __init__(self, inner: FileSystem, fault: Fault, fault_at: int) -> None:
         self._inner = inner
         self._fault = fault
-        self._fault_at = fault_at
+        self.fault_at = fault_at
         self._locks: list[HeldLock] = []
         self.operations = 0
         self.is_crashed = False
@@ -241,7 +241,7 @@ class FaultyFileSystem:
     @property
     def was_hit(self) -> bool:
         """Whether the chosen operation was reached."""
-        return self.operations >= self._fault_at
+        return self.operations >= self.fault_at
 
     def crash(self) -> None:
         """End the process now; its locks go with it."""
@@ -253,7 +253,7 @@ class FaultyFileSystem:
         if self.is_crashed:
             raise SimulatedCrash(path)
         self.operations += 1
-        if self.operations != self._fault_at:
+        if self.operations != self.fault_at:
             return operation()
         if self._fault is Fault.FAILED:
             raise Unreachable(path, "made to fail")

@@ -6,18 +6,24 @@ import pytest
 
 from ingestkit_excel.errors import ErrorCode, SpoolError
 from ingestkit_excel.spool import Completion, JobDraft, JobState, Outcome, Spool, SpoolSettings
+from ingestkit_excel.testing.clock import FakeClock
+from ingestkit_excel.testing.filesystem import MemoryFileSystem
 
 DRAFT = JobDraft(root="share", rel="a.xlsx", file_path="/x/a.xlsx", size_bytes=3, mtime_ns=5)
 
 
-def make_spool(tmp_path: Path) -> Spool:
-    """Make a spool that neither syncs nor waits."""
-    return Spool.create(tmp_path / "spool", SpoolSettings(durability="none", retry_backoff_s=0.0))
+@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.slow)])
+def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Spool:
+    """Make a spool that neither syncs nor waits, in memory and on a real disk."""
+    settings = SpoolSettings(durability="none", retry_backoff_s=0.0)
+    if request.param == "real":
+        return Spool.create(tmp_path / "spool", settings)
+    clock = FakeClock()
+    return Spool.create(tmp_path / "spool", settings, fs=MemoryFileSystem(clock), clock=clock)
 
 
-def test_submitted_job_is_claimed_and_its_outcome_is_found(tmp_path: Path) -> None:
+def test_submitted_job_is_claimed_and_its_outcome_is_found(spool: Spool) -> None:
     """A job goes from submit over claim to a visible outcome."""
-    spool = make_spool(tmp_path)
     job_id = spool.submit(DRAFT)
     assert spool.find_state(job_id) is JobState.PENDING
     worker = spool.enlist(host="here")
@@ -34,9 +40,8 @@ def test_submitted_job_is_claimed_and_its_outcome_is_found(tmp_path: Path) -> No
     worker.retire()
 
 
-def test_third_failure_makes_the_job_dead_with_its_history(tmp_path: Path) -> None:
+def test_third_failure_makes_the_job_dead_with_its_history(spool: Spool) -> None:
     """A job that always fails ends with the error and one record for each attempt."""
-    spool = make_spool(tmp_path)
     job_id = spool.submit(DRAFT)
     worker = spool.enlist(host="here")
     ends = []
