@@ -66,3 +66,12 @@ def test_few_distributions_come_along(python: Path) -> None:
 def test_importing_loads_no_optional_package(python: Path) -> None:
     """Extras are imported where they are used and the watcher only where it watches."""
     assert _run(python, "-c", _IMPORTED).strip() == ""
+
+
+def test_both_commands_are_installed(python: Path) -> None:
+    """The daemon needs no extra; the other one names the extra it needs."""
+    assert "--spool" in _run(python.parent / "spool-worker", "--help")
+    ended = subprocess.run(
+        [str(python.parent / "ingestkit-excel")], capture_output=True, text=True, check=False
+    )
+    assert "ingestkit-excel[cli]" in ended.stderr
