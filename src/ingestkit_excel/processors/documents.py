@@ -23,6 +23,7 @@ from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
 
 __all__ = ["MARKS", "process_document"]
 
+_TITLE_CHARS_MAX: Final = 200  # nested headings are joined
 _HEADING_CHARS_MAX: Final = 120  # a longer bold line is a paragraph
 _MATRIX_CHARS_MAX: Final = 16  # cells of a matrix are marks, levels and numbers
 _MARK_SIGNS: Final = "☐ ☑ ☒ ✓ ✔ ✗ ✘ □ ■ ○ ● x [] [x] [✓]"
@@ -83,7 +84,8 @@ def _sections(sheet: Sheet, cells: CellRange) -> Iterator[_Section]:
                 yield section
                 section = _Section(None)
             section.headings.append((number, row))
-            section.title = " > ".join(_line(heading) for _, heading in section.headings)
+            titles = [_line(heading) for _, heading in section.headings]
+            section.title = " > ".join(titles)[:_TITLE_CHARS_MAX]
             gap = True
             continue
         if gap:
@@ -223,8 +225,10 @@ def _pairs(headers: Sequence[str], row: Row, sign: str) -> Iterator[str]:
 
 
 def _line(row: Row) -> str:
-    texts = [cell.text for cell in row if cell is not None]
-    if len(texts) == 2 and len(texts[0]) <= _HEADING_CHARS_MAX:
+    cells = [cell for cell in row if cell is not None]
+    texts = [cell.text for cell in cells]
+    is_pair = len(cells) == 2 and cells[0].kind is CellKind.TEXT
+    if is_pair and len(texts[0]) <= _HEADING_CHARS_MAX:
         return f"{texts[0]} {texts[1]}" if texts[0].rstrip()[-1:] == ":" else ": ".join(texts)
     return " | ".join(texts)
 

@@ -21,6 +21,7 @@ from ingestkit_excel.workbook import CellKind, CellRange, Sheet
 __all__ = ["process_hybrid"]
 
 _TEXT_CHARS_MEAN_MAX: Final = 80  # cells longer than this on average are prose
+_TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it
 _FILL_MIN: Final = 0.5  # a table has more filled cells than holes
 _TEXT_KINDS = frozenset({CellKind.TEXT, CellKind.FORMULA, CellKind.ERROR})
 
@@ -126,7 +127,7 @@ def _region(sheet: Sheet, place: Placement, verdict: _Verdict) -> SheetRegion:
 
 
 def _title_of(output: SheetOutput) -> str | None:
-    return output.chunks[0].text if output.chunks else None
+    return output.chunks[0].text.split("\n", 1)[0][:_TITLE_CHARS_MAX] if output.chunks else None
 
 
 def _titled(output: SheetOutput, title: str | None) -> SheetOutput:

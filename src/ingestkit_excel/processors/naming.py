@@ -17,7 +17,8 @@ _HASH_CHARS: Final = 8
 
 def snake_case(text: str) -> str:
     """Reduce a text to ``[a-z0-9_]``; may be empty, may start with a digit."""
-    folded = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    whole = text.replace("ß", "ss")  # has no decomposition, and dropping it mangles German
+    folded = unicodedata.normalize("NFKD", whole).encode("ascii", "ignore").decode()
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", folded)
     return re.sub(r"[^a-z0-9]+", "_", spaced.lower()).strip("_")
 

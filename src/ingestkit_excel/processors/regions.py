@@ -26,8 +26,8 @@ def split_regions(
         rows: The cells of ``extent``, row by row.
     """
     grid = _Grid(rows, extent, merges)
-    joined = _join_gaps(grid, list(_cut(grid, extent, _DEPTH_MAX)))
-    pieces = [piece for region in joined for piece in _cut_at_headers(grid, region)]
+    regions = _cut(grid, extent, _DEPTH_MAX)
+    pieces = [piece for region in regions for piece in _cut_at_headers(grid, region)]
     return sorted(pieces, key=lambda piece: (piece.top, piece.left))
 
 
@@ -61,7 +61,9 @@ class _Grid:
 
 
 def _cut(grid: _Grid, region: CellRange, depth: int) -> Iterator[CellRange]:
-    bands = [_trim(grid, band) for band in _bands(grid, region)]
+    # Bands are joined before they are cut into strips: no other part stands beside a band, so a
+    # joined one cannot overlap any.
+    bands = _join_gaps(grid, [_trim(grid, band) for band in _bands(grid, region)])
     if depth == 0:
         yield from bands
         return
@@ -115,14 +117,14 @@ def _trim(grid: _Grid, region: CellRange) -> CellRange:
     )
 
 
-def _join_gaps(grid: _Grid, regions: list[CellRange]) -> list[CellRange]:
+def _join_gaps(grid: _Grid, bands: Sequence[CellRange]) -> list[CellRange]:
     joined: list[CellRange] = []
-    for region in regions:
+    for band in bands:
         above = joined[-1] if joined else None
-        if above is not None and _continues(grid, above, region):
-            joined[-1] = above._replace(bottom=region.bottom)
+        if above is not None and _continues(grid, above, band):
+            joined[-1] = above._replace(bottom=band.bottom)
         else:
-            joined.append(region)
+            joined.append(band)
     return joined
 
 

@@ -33,6 +33,7 @@ from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
 __all__ = ["process_table"]
 
 _FOOTER_ROWS_MAX: Final = 10  # notes under a table; more single cells are a sparse column
+_TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it
 _STAGE: Final = "process"
 
 
@@ -221,7 +222,7 @@ def _surroundings(
         for lines in (above, below)
         for packed in pack_lines(lines, limit)
     ]
-    title = above[0].text if above else ""
+    title = above[0].text[:_TITLE_CHARS_MAX] if above else ""
     return title, [replace(draft, section_title=title or None) for draft in drafts]
 
 
