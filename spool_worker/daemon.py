@@ -206,6 +206,7 @@ class Daemon:
             if self._stop.is_immediate or self._clock.monotonic() >= deadline:
                 return
             self._renewer.tick()
+            self._stop_lost_jobs()
             self._collect()
             self._stop.wait(self._settings.busy_wait_s)
 

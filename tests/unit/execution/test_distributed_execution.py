@@ -17,6 +17,8 @@ from ingestkit_excel.execution import (
 from ingestkit_excel.models import ProcessingResult
 from ingestkit_excel.spool import Job, Outcome, Spool, SpoolSettings
 
+pytestmark = pytest.mark.slow  # a spool has hundreds of directories, which take a while to make
+
 CONFIG = ExcelProcessorConfig(tenant_id="north", execution_job_timeout=12.0)
 
 
