@@ -53,7 +53,10 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under their titles."""
     cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
     if sys.stdout.isatty():
-        table = Table(*titles)
+        table = Table(box=None, pad_edge=False)
+        for title in titles:
+            # Folded, not cut: a name that is cut can be neither read nor copied.
+            table.add_column(title, overflow="fold")
         for row in cells:
             table.add_row(*map(Text, row))
         Console().print(table)
@@ -66,6 +69,8 @@ def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 class _Rate(ProgressColumn):
     """Workbooks per second so far."""
+
+    max_refresh = 0.5  # seconds; a number that changes faster cannot be read
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
