@@ -10,7 +10,12 @@ from ingestkit_excel.models import ParserUsed
 from ingestkit_excel.parsing.cells import cell_from_scalar
 from ingestkit_excel.parsing.legacy_extent import check_legacy_extents
 from ingestkit_excel.parsing.limits import Container
-from ingestkit_excel.parsing.readers import ReaderFailed, calamine_guard, load_calamine
+from ingestkit_excel.parsing.readers import (
+    ReaderFailed,
+    calamine_guard,
+    load_calamine,
+    open_calamine,
+)
 from ingestkit_excel.workbook import CellRange, Row, Sheet, Visibility
 
 __all__ = ["LegacyBook", "read_legacy"]
@@ -45,7 +50,7 @@ def read_legacy(path: str, container: Container, config: ExcelProcessorConfig) -
         check_legacy_extents(path, container)
     try:
         with calamine_guard(module):
-            book = module.CalamineWorkbook.from_path(path)
+            book = open_calamine(module, path)
     except ReaderFailed as error:
         cause = "calamine finds it damaged; open it and save it as .xlsx"
         raise ParseError(

@@ -22,6 +22,7 @@ __all__ = [
     "calamine_guard",
     "load_calamine",
     "make_reader",
+    "open_calamine",
 ]
 
 _PANIC: Final = "PanicException"  # pyo3's, which derives from BaseException and has no import path
@@ -77,6 +78,12 @@ def calamine_guard(module: Any) -> Iterator[None]:
         raise ReaderFailed(ErrorCode.E_PARSE_CALAMINE_FAIL, _PANIC) from error
 
 
+def open_calamine(module: Any, path: str) -> Any:
+    """Open a workbook by its content; given a path, calamine would believe its extension."""
+    with open(path, "rb") as stream:
+        return module.CalamineWorkbook.from_filelike(stream)
+
+
 class CalamineReader:
     """Reads with calamine (Rust), which holds a sheet's bounding box in memory."""
 
@@ -91,7 +98,7 @@ class CalamineReader:
         """Yield the values of each row of ``extent``."""
         with calamine_guard(self._module):
             if self._book is None:
-                self._book = self._module.CalamineWorkbook.from_path(self._path)
+                self._book = open_calamine(self._module, self._path)
             sheet = self._book.get_sheet_by_name(name)
             start = sheet.start
             rows = iter(sheet.iter_rows())

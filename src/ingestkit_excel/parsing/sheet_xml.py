@@ -16,6 +16,7 @@ __all__ = ["RawCell", "RawRow", "SheetScanner", "UnsafeXml", "parse_range", "str
 _BLOCK_BYTES: Final = 1 << 16  # one read of a typical inflate window's worth
 _ROW_MAX: Final = 1_048_576  # limits of the file format
 _COLUMN_MAX: Final = 16_384
+_DIGITS: Final = "0123456789"
 _REFERENCE: Final = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 
 
@@ -48,6 +49,14 @@ class _LocalNames(dict[str, str]):
     def __missing__(self, name: str) -> str:
         local = self[name] = name.rpartition(":")[2]
         return local
+
+
+class _Columns(dict[str, int]):
+    """Column numbers by their letters, worked out once each: most of a scan is references."""
+
+    def __missing__(self, letters: str) -> int:
+        column = self[letters] = parse_reference(letters + "1")[1]
+        return column
 
 
 def parse_reference(reference: str) -> tuple[int, int]:
@@ -92,6 +101,8 @@ class SheetScanner:
         self._rows: list[RawRow] = []
         self._cells: list[RawCell] = []
         self._row = self._column = 0
+        self._row_text = ""
+        self._columns = _Columns()
         self._type = "n"
         self._style = 0
         self._value: str | None = None
@@ -136,6 +147,7 @@ class SheetScanner:
             self._parser.CharacterDataHandler = self._pieces.append
         elif local == "row":
             self._row = int(attributes["r"]) if "r" in attributes else self._row + 1
+            self._row_text = str(self._row)
             if not 1 <= self._row <= _ROW_MAX:
                 raise ValueError("a row lies outside the grid")
             self._column = 0
@@ -153,9 +165,10 @@ class SheetScanner:
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
         if reference:
-            row, self._column = parse_reference(reference)
-            if row != self._row:
+            letters = reference.rstrip(_DIGITS)
+            if reference[len(letters) :] != self._row_text:
                 raise ValueError("a cell names another row than its own")
+            self._column = self._columns[letters]
         else:
             self._column += 1
         self._type = attributes.get("t", "n")
