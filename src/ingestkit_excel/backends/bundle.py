@@ -64,6 +64,10 @@ class BundleStore:
         self._lock = threading.RLock()
         self._build: Build | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process gets the place and no open session.
+        return BundleStore, (self._root,)
+
     @contextmanager
     def ingest_session(self, ingest_key: str, source_uri: str) -> Iterator[None]:
         """Build a bundle under a private name and publish it with one rename at the end.

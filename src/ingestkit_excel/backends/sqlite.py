@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ class SQLiteStore:
 
     Several processes of one host may use the file; one writes at a time and the others wait.
     Threads may share a store; a session holds the others off until it ends. Do not use a store
-    that was opened before a fork in the child.
+    that was opened before a fork in the child; a copy, as a spawned process gets it, is unopened.
 
     Args:
         mountinfo: Text of ``/proc/self/mountinfo``; None reads this host's.
@@ -77,12 +78,18 @@ class SQLiteStore:
         mountinfo: str | None = None,
         busy_timeout_s: float = _BUSY_TIMEOUT_S,
     ) -> None:
-        self._path = Path(path)
+        # Absolute from the start: the process may change its directory later.
+        self._path = Path(path).absolute()
         self._busy_timeout_s = busy_timeout_s
         self._mountinfo = mountinfo
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._owner: str | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process gets the place and opens the file itself.
+        again = partial(SQLiteStore, mountinfo=self._mountinfo, busy_timeout_s=self._busy_timeout_s)
+        return again, (self._path,)
 
     @contextmanager
     def ingest_session(self, ingest_key: str, source_uri: str) -> Iterator[None]:
@@ -236,7 +243,7 @@ class SQLiteStore:
 
     def get_connection_uri(self) -> str:
         """Give ``sqlite:///`` and the absolute path."""
-        return f"sqlite:///{self._path.absolute()}"
+        return f"sqlite:///{self._path}"
 
     def table_names(self) -> list[str]:
         """Give the names of all tables made here, sorted."""
@@ -329,7 +336,7 @@ class SQLiteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            path = self._path.absolute()
+            path = self._path
             _refuse_network(path, self._mountinfo)
             with disk_errors(f"create {path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -376,7 +383,7 @@ def _refuse_network(path: Path, mountinfo: str | None) -> None:
 
 
 def _uri(path: Path, options: str) -> str:
-    return f"{path.absolute().as_uri()}?{options}"
+    return f"{path.as_uri()}?{options}"
 
 
 def _has_table(connection: sqlite3.Connection, table_name: str) -> bool:

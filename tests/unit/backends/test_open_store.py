@@ -1,5 +1,7 @@
 """A URL or a path names a store."""
 
+import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,29 @@ def test_nothing_is_touched_before_the_first_use(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/s.db")
     open_store(f"bundle:///{tmp_path}/b")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "bundle"])
+def test_a_copy_for_another_process_is_the_same_place(tmp_path: Path, scheme: str) -> None:
+    """Copies share nothing but the place, also when the original is open."""
+    store = open_store(f"{scheme}:///{tmp_path}/place")
+    with store.ingest_session("k", "a.xlsx"):
+        again = copy.deepcopy(store)
+    assert again is not store
+    assert again.sources() == {"a.xlsx": "k"}
+    again.close()
+    store.close()
+
+
+def test_a_memory_store_is_not_copied() -> None:
+    """What a child wrote into its copy would be lost, so there is none."""
+    with pytest.raises(TypeError):
+        copy.deepcopy(MemoryStore())
+
+
+def test_a_relative_path_is_fixed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later change of directory does not lead to another file."""
+    monkeypatch.chdir(tmp_path)
+    store = open_store("sqlite:///s.db")
+    os.chdir("/")
+    assert store.get_connection_uri() == f"sqlite:///{tmp_path}/s.db"
