@@ -20,8 +20,9 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     first = tmp_path / "in" / "000.xlsx"
     first.parent.mkdir()
     book = Workbook()
-    for row in (("Name", "Age"), *((f"Person {index}", index) for index in range(8))):
-        book.worksheets[0].append(row)
+    book.worksheets[0].append(("Name", "Age"))
+    for index in range(8):
+        book.worksheets[0].append((f"Person {index}", index))
     book.save(first)
     for number in range(1, _COPIES):
         shutil.copy(first, first.with_name(f"{number:03d}.xlsx"))
