@@ -20,6 +20,7 @@ from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem
 from ingestkit_excel.spool.ids import host_digest
 from ingestkit_excel.spool.reaper import server_time_s
 from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError, load_strict
+from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext, SpoolSettings
 from ingestkit_excel.spool.submission import submit_job, submit_keyed
 from ingestkit_excel.spool.survey import (
@@ -199,6 +200,15 @@ class Spool:
         """
         with translated("count jobs in", self.directory):
             return take_status(self._context)
+
+    def collect_garbage(self) -> int:
+        """Remove outcomes older than the retention, and their traces; give how many.
+
+        Raises:
+            SpoolError: The spool cannot be reached; calling again goes on.
+        """
+        with translated("collect garbage in", self.directory):
+            return collect_garbage(self._context)
 
     def enlist(self, *, host: str) -> SpoolWorker:
         """Become a worker of this spool.

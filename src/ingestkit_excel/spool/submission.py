@@ -8,7 +8,9 @@ Needs of the disk: P1, P2, P3; P5 for keys.
 
 import contextlib
 import json
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from ingestkit_excel.errors import ErrorCode, ExecutionError
 from ingestkit_excel.spool import layout
@@ -17,13 +19,22 @@ from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, NoSpace
 from ingestkit_excel.spool.ids import PROCESS_JOB_IDS, new_nonce
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.publish import try_enqueue, try_move
-from ingestkit_excel.spool.records import Job, JobDraft, digest_of, encode_job, short_digest
+from ingestkit_excel.spool.records import (
+    Job,
+    JobDraft,
+    RecordError,
+    digest_of,
+    encode_job,
+    load_strict,
+    short_digest,
+)
 from ingestkit_excel.spool.settings import SpoolContext
 
-__all__ = ["Submission", "submit_job", "submit_keyed"]
+__all__ = ["Submission", "read_marker", "submit_job", "submit_keyed"]
 
-_KEY_DIGITS = 32
-_IDENTITY_FIELDS = {"root", "rel", "blob_sha256", "source_uri", "config"}
+_KEY_DIGITS: Final = 32
+_MARKER_BYTES_MAX: Final = 4096  # five short fields
+_IDENTITY_FIELDS: Final = {"root", "rel", "blob_sha256", "source_uri", "config"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +149,30 @@ def _offer(context: SpoolContext, marker: str, submission: Submission, identity:
 
 
 def _find_owner(context: SpoolContext, marker: str) -> tuple[Submission, str] | None:
+    try:
+        return read_marker(context, marker)
+    except RecordError as error:
+        raise Missing(marker, f"the marker of the key cannot be read: {error}") from error
+
+
+def read_marker(context: SpoolContext, marker: str) -> tuple[Submission, str] | None:
+    """Give the submission that owns a key and the digest of what it asks for.
+
+    Raises:
+        RecordError: The marker does not say what it should.
+    """
     if "owner" not in list_known(context, marker):
         return None
-    record = json.loads(context.fs.read(f"{marker}/owner", max_bytes=4096))
-    stem = Stem.try_parse(record["stem"])
-    if stem is None:
-        raise Missing(marker, "the marker of the key names no job")
-    submission = Submission(stem, record["staged"], record["priority"], record["due_s"])
-    return submission, record["identity"]
+    record = load_strict(context.fs.read(f"{marker}/owner", max_bytes=_MARKER_BYTES_MAX))
+    if not isinstance(record, dict):
+        raise RecordError("it is no object")
+    stem = Stem.try_parse(str(record.get("stem")))
+    staged, priority, due_s = record.get("staged"), record.get("priority"), record.get("due_s")
+    if (
+        stem is None
+        or not re.fullmatch(rf"{layout.TMP}/{stem.job_id}\.[0-9a-f]{{16}}\.job", str(staged))
+        or priority not in layout.PRIORITIES
+        or not (due_s is None or isinstance(due_s, int))
+    ):
+        raise RecordError("it names no staged job")
+    return Submission(stem, str(staged), int(str(priority)), due_s), str(record.get("identity"))

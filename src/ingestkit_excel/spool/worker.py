@@ -25,6 +25,7 @@ from ingestkit_excel.spool.outcomes import cancelled_outcome, dead_outcome, reje
 from ingestkit_excel.spool.publish import reveal, try_enqueue, try_fence, try_move, try_prepare
 from ingestkit_excel.spool.reaper import Reaper, server_time_s
 from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, encode_outcome
+from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext
 
 __all__ = ["Completion", "SpoolWorker", "WorkerPlace"]
@@ -32,6 +33,7 @@ __all__ = ["Completion", "SpoolWorker", "WorkerPlace"]
 _LOG = logging.getLogger(__name__)
 _CLAIM_TRIES: Final = 64  # lost races and unusable jobs per call; the caller's loop has more to do
 _PREPARE_TRIES: Final = 4  # each further one needs another torn file of ours
+_COLLECT_INTERVAL_S: Final = 3600.0  # retention is days; a full listing an hour is no load
 _BACKOFF_DOUBLINGS_MAX: Final = 20  # keeps the number finite; the cap applies far earlier
 
 
@@ -65,6 +67,7 @@ class SpoolWorker:
         self._lock: HeldLock | None = None
         self._is_fenced = False
         self._reaper = Reaper(context, place.host_hash)
+        self._collected_at = context.clock.monotonic()
         self.worker_id = ""
         self._enlist()
 
@@ -268,11 +271,17 @@ class SpoolWorker:
     def reap(self) -> None:
         """Do a janitor's round: reveal, take back from the dead, move what is due, sweep.
 
+        Once an hour it also removes what is older than the retention.
+
         Raises:
             SpoolError: The spool cannot be reached; the next round goes on.
         """
         with translated("reap", self._place.directory):
             self._reaper.run(self.worker_id)
+            now_s = self._context.clock.monotonic()
+            if now_s - self._collected_at >= _COLLECT_INTERVAL_S:
+                self._collected_at = now_s
+                collect_garbage(self._context)
 
     def retire(self) -> None:
         """Leave. Claims still held are found and retried by others.
