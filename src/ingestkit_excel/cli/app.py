@@ -37,9 +37,6 @@ Roots = Annotated[
     list[str] | None,
     typer.Option("--root", help="NAME=PATH: where this host sees a root that workers know."),
 ]
-Attach = Annotated[
-    bool, typer.Option("--attach", help="Copy workbooks into the spool; for files off the share.")
-]
 Settings = Annotated[Path | None, typer.Option("--config", help="Settings, a .json or .yaml file.")]
 
 
@@ -72,7 +69,6 @@ def ingest(
         typer.Option("--spool", help="Let the workers of this spool do it; their store is used."),
     ] = None,
     root: Roots = None,
-    attach: Attach = False,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds to wait for each job of a spool.")
     ] = None,
@@ -90,7 +86,7 @@ def ingest(
         )
         resume = "run the same command again; workbooks already ingested are only replaced"
     else:
-        backend = jobs.open_backend(spool, jobs.parse_roots(root), attach=attach)
+        backend = jobs.open_backend(spool, jobs.parse_roots(root))
         outcome = submit_jobs(backend, workbooks, settings)
         collect_jobs(backend, outcome, timeout)
         resume = f"the jobs go on; see them with: ingestkit-excel result --spool {spool} JOB"
@@ -103,13 +99,12 @@ def submit(
     paths: Paths,
     spool: SpoolOption,
     root: Roots = None,
-    attach: Attach = False,
     config: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Submit workbooks to a spool and print their job ids without waiting."""
     workbooks = find_workbooks(paths)
-    backend = jobs.open_backend(spool, jobs.parse_roots(root), attach=attach)
+    backend = jobs.open_backend(spool, jobs.parse_roots(root))
     outcome = submit_jobs(backend, workbooks, _settings(config))
     if as_json:
         print_json([{"file": path, "job_id": outcome.jobs.get(path)} for path in outcome.paths])

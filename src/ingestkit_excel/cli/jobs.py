@@ -32,11 +32,9 @@ def parse_roots(texts: Sequence[str] | None) -> dict[str, str]:
     return roots
 
 
-def open_backend(
-    spool: Path, roots: Mapping[str, str], *, attach: bool = False
-) -> DistributedExecutionBackend:
+def open_backend(spool: Path, roots: Mapping[str, str]) -> DistributedExecutionBackend:
     """Reach the workers behind a spool."""
-    return DistributedExecutionBackend(str(spool), roots=roots, attach=attach)
+    return DistributedExecutionBackend(str(spool), roots=roots)
 
 
 def init_spool(directory: Path, *, as_json: bool) -> None:
