@@ -100,7 +100,8 @@ class Build:
         lines = [_chunk_line(name, chunk) for (name, _), chunk in sorted(self._chunks.items())]
         write_synced(self.path / "chunks.jsonl", b"".join(lines))
         self.content = self._digest()
-        manifest = json.dumps(self._manifest(), indent=1, sort_keys=True)
+        # Keys stay as they come: the order of a table's columns is the order of its values.
+        manifest = json.dumps(self._manifest(), indent=1)
         write_synced(self.path / "manifest.json", manifest.encode())
 
     def close(self) -> None:
