@@ -73,7 +73,7 @@ def _copy(bundle: Path, manifest: dict[str, Any], target: ExportTarget) -> None:
     with target.ingest_session(manifest["ingest_key"], manifest["source_uri"]):
         for name, schema in manifest["tables"].items():
             columns = [TableColumn(name=c, header=c, type=ColumnType(t)) for c, t in schema.items()]
-            read_rows = partial(_rows, bundle / "tables.sqlite", name)
+            read_rows = partial(_rows, bundle / "tables.sqlite", name, tuple(schema))
             target.create_table(name, TableData(columns, read_rows))
         chunks = _chunks(bundle / "chunks.jsonl", target.get_connection_uri())
         while batch := list(islice(chunks, _BATCH)):
@@ -99,7 +99,11 @@ def _chunks(path: Path, db_uri: str) -> Iterator[tuple[str, ChunkPayload]]:
             yield record.pop("collection"), ChunkPayload.model_validate(record)
 
 
-def _rows(path: Path, table_name: str) -> Iterator[tuple[TableValue, ...]]:
+def _rows(
+    path: Path, table_name: str, columns: tuple[str, ...]
+) -> Iterator[tuple[TableValue, ...]]:
+    # By name, because the order of keys in a manifest is no promise.
+    names = ", ".join(map(quote_identifier, columns))
     uri = f"{path.as_uri()}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
-        yield from connection.execute(f"SELECT * FROM {quote_identifier(table_name)}")
+        yield from connection.execute(f"SELECT {names} FROM {quote_identifier(table_name)}")
