@@ -43,16 +43,17 @@ class ColumnStatistics:
         if cell is None:
             return
         self.is_used = True
-        if is_blank_value(cell):
+        if cell.kind is CellKind.TEXT:  # most cells of most sheets, so no further questions
+            kind = ColumnType.TEXT
+        elif is_blank_value(cell):
             return
+        else:
+            kind = _type_of(cell)
+            self._note_value(cell, kind)
         self.filled += 1
-        kind = _type_of(cell)
         self._types.add(kind)
-        if isinstance(cell.value, int) and abs(cell.value) > _EXACT_FLOAT_MAX:
-            self._has_big_integer = True
-        self._count(cell.text)
-        if kind not in (ColumnType.TEXT, ColumnType.BOOLEAN):
-            self._widen(table_value(cell, kind))
+        if self._is_open:
+            self._count(cell.text)
 
     @property
     def type(self) -> ColumnType:
@@ -81,12 +82,19 @@ class ColumnStatistics:
         return "; ".join([*parts, f"most frequent: {named}"])
 
     def _count(self, text: str) -> None:
-        if not self._is_open:
-            return
         self._counts[text[: _VALUE_CHARS_MAX + 1]] += 1
         if len(self._counts) > _DISTINCT_MAX:
             self._is_open = False
             self._counts.clear()
+
+    def _note_value(self, cell: Cell, kind: ColumnType) -> None:
+        value = cell.value
+        if kind is ColumnType.INTEGER or kind is ColumnType.REAL:
+            if isinstance(value, int) and abs(value) > _EXACT_FLOAT_MAX:
+                self._has_big_integer = True
+            self._widen(value if isinstance(value, int | float) else None)
+        elif cell.kind in _MOMENTS:
+            self._widen(table_value(cell, kind))
 
     def _widen(self, value: TableValue) -> None:
         if value is None:

@@ -1,7 +1,9 @@
 """Splits a sheet into regions and gives each to tables or to documents by its own evidence."""
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from ingestkit_excel.models import FileType, IngestionMethod, RegionType, SheetRegion
@@ -16,7 +18,7 @@ from ingestkit_excel.processors.output import (
 )
 from ingestkit_excel.processors.regions import split_regions
 from ingestkit_excel.processors.tables import process_table
-from ingestkit_excel.workbook import CellKind, CellRange, Sheet
+from ingestkit_excel.workbook import CellKind, CellRange, Row, Sheet
 
 __all__ = ["process_hybrid"]
 
@@ -46,15 +48,35 @@ def process_hybrid(
     rows = list(sheet.read_rows())
     outputs: list[SheetOutput] = []
     title: str | None = None
+    merges = sorted(sheet.merges)
     for index, cells in enumerate(split_regions(rows, sheet.extent, sheet.merges), 1):
-        verdict = _judge(sheet, cells, context, prefers_tables=prefers_tables)
+        part = _part(sheet, rows, cells, merges=merges)
+        verdict = _judge(part, sheet.extent, context, prefers_tables=prefers_tables)
         is_table = verdict.type is RegionType.DATA_TABLE
         place = Placement(f"r{index}", cells, _method(method, is_table=is_table))
         process = process_table if is_table else process_document
-        output = process(sheet, place, context)
+        output = process(part, place, context)
         outputs.append(replace(_titled(output, title), regions=(_region(sheet, place, verdict),)))
         title = _title_of(output) if verdict.type is RegionType.HEADER_BLOCK else None
     return _joined(outputs)
+
+
+def _part(
+    sheet: Sheet, rows: Sequence[Row], cells: CellRange, *, merges: Sequence[CellRange]
+) -> Sheet:
+    """Cut a region out, so that its cost does not depend on the rest of the sheet."""
+    if sheet.extent is None:
+        return sheet
+    top, left = cells.top - sheet.extent.top, cells.left - sheet.extent.left
+    first = bisect_left(merges, cells.top, key=itemgetter(0))
+    last = bisect_right(merges, cells.bottom, key=itemgetter(0))
+
+    def read_rows() -> Iterator[Row]:
+        for index in range(top, top + cells.height):
+            yield rows[index][left : left + cells.width]
+
+    inside = tuple(m for m in merges[first:last] if cells.contains(m.top, m.left))
+    return replace(sheet, extent=cells, read_rows=read_rows, merges=inside)
 
 
 def _method(method: IngestionMethod, *, is_table: bool) -> IngestionMethod:
@@ -64,16 +86,16 @@ def _method(method: IngestionMethod, *, is_table: bool) -> IngestionMethod:
 
 
 def _judge(
-    sheet: Sheet, cells: CellRange, context: ProcessContext, *, prefers_tables: bool
+    part: Sheet, extent: CellRange, context: ProcessContext, *, prefers_tables: bool
 ) -> _Verdict:
-    rows = [row for row in _sample(sheet, cells) if any(row[1])]
+    cells = part.extent or extent
+    rows = [row for row in _sample(part, cells) if any(row[1])]
     if cells.width < 2 or len(rows) < 2:
-        is_header = cells.height <= 2 and sheet.extent is not None
-        is_header = is_header and cells.bottom < (sheet.extent.bottom if sheet.extent else 0)
         if prefers_tables and cells.width == 1 and cells.height > 2 and _is_list(rows):
             return _Verdict(RegionType.DATA_TABLE, 0.5)
+        is_header = cells.height <= 2 and cells.bottom < extent.bottom
         return _Verdict(RegionType.HEADER_BLOCK if is_header else RegionType.TEXT_BLOCK, 0.8)
-    header = find_header(rows, cells, sheet.merges)
+    header = find_header(rows, cells, part.merges)
     body = [row for row in rows if header is None or row[0] > header.bottom]
     fill, mean_chars, has_types = _measure(body, cells.width)
     is_grid = fill >= _FILL_MIN and mean_chars <= _TEXT_CHARS_MEAN_MAX
