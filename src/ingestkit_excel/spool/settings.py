@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ingestkit_excel.clock import Clock
 from ingestkit_excel.spool.fs import FileSystem
+from ingestkit_excel.spool.ids import PROCESS_JOB_IDS, JobIds
 
 __all__ = ["SpoolContext", "SpoolSettings"]
 
@@ -40,6 +41,7 @@ class SpoolContext:
     fs: FileSystem
     clock: Clock
     settings: SpoolSettings = field(default_factory=SpoolSettings)
+    job_ids: JobIds = PROCESS_JOB_IDS
 
     @property
     def is_durable(self) -> bool:

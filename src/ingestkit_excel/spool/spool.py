@@ -17,7 +17,7 @@ from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.failures import translated
 from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem, boot_id
-from ingestkit_excel.spool.ids import host_digest
+from ingestkit_excel.spool.ids import JobIds, host_digest
 from ingestkit_excel.spool.reaper import server_time_s
 from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError, load_strict
 from ingestkit_excel.spool.retention import collect_garbage
@@ -106,7 +106,11 @@ class Spool:
                     "mount the share, correct the path or create the spool there",
                     directory=str(directory),
                 ) from error
-        return cls(directory, SpoolContext(fs, clock or SystemClock(), _settings(data, directory)))
+        settings = _settings(data, directory)
+        if clock is None:
+            return cls(directory, SpoolContext(fs, SystemClock(), settings))
+        # A clock of its own has an order of its own.
+        return cls(directory, SpoolContext(fs, clock, settings, JobIds()))
 
     def submit(
         self,

@@ -16,7 +16,7 @@ from ingestkit_excel.errors import ErrorCode, ExecutionError
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, NoSpace
-from ingestkit_excel.spool.ids import PROCESS_JOB_IDS, new_nonce
+from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.publish import try_enqueue, try_move
 from ingestkit_excel.spool.records import (
@@ -53,7 +53,7 @@ def _stage(context: SpoolContext, draft: JobDraft, priority: int, due_s: int | N
     now = context.clock.wall()
     job = Job(
         **{name: getattr(draft, name) for name in JobDraft.model_fields},
-        job_id=PROCESS_JOB_IDS.next_id(now),
+        job_id=context.job_ids.next_id(now),
         priority=priority,
         submitted_at=now,
     )
