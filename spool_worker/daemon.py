@@ -140,7 +140,7 @@ class Daemon:
         if claim is None:
             return False
         self._claimed += 1
-        _LOG.info("job_claimed", extra=_fields(claim))
+        _LOG.info("job_started", extra=_fields(claim))
         slot.start(claim)
         return True
 

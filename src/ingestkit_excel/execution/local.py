@@ -51,6 +51,13 @@ class LocalExecutionBackend:
         self._opened: list[WarmChild] = []
         self._pool = ThreadPoolExecutor(max_workers, "ingest") if max_workers > 1 else None
 
+    def __getstate__(self) -> ProcessFunction:
+        # The owner of ``process_fn`` may hold this backend too, and is sent to the children.
+        return self._process_fn
+
+    def __setstate__(self, process_fn: ProcessFunction) -> None:
+        LocalExecutionBackend.__init__(self, process_fn)  # no jobs, and no children of a child
+
     def __enter__(self) -> "LocalExecutionBackend":
         return self
 

@@ -38,3 +38,15 @@ def ingest(
         ingest_run_id=str(os.getpid()),
         tenant_id=config.tenant_id,
     )
+
+
+class Owner:
+    """Has a method for workbooks, and holds the backend that calls it."""
+
+    execution: object = None
+
+    def ingest(
+        self, file_path: str, config: ExcelProcessorConfig, source_uri: str | None
+    ) -> ProcessingResult:
+        """Do as the function does."""
+        return ingest(file_path, config, source_uri)

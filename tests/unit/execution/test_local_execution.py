@@ -1,5 +1,6 @@
 """The local backend runs workbooks here."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -53,3 +54,14 @@ def test_a_crash_in_a_child_fails_its_workbook_alone() -> None:
         results = [backend.get_result(job, timeout=60) for job in jobs]
     assert [result.errors for result in results] == [[], ["E_EXECUTION_CRASHED"], []]
     assert [result.file_path for result in results] == ["a", "crash", "b"]
+
+
+@pytest.mark.slow
+def test_the_owner_of_the_function_may_hold_the_backend() -> None:
+    """As a router does: it is sent to the children, which have no children themselves."""
+    owner = child_functions.Owner()
+    with LocalExecutionBackend(owner.ingest, 2) as backend:
+        owner.execution = backend
+        result = backend.get_result(backend.submit("a", CONFIG), timeout=60)
+    assert result.errors == []
+    assert result.ingest_run_id != str(os.getpid())
