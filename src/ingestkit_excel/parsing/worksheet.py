@@ -34,7 +34,16 @@ class Measured:
     uncached: int
     rows: list[RawRow] | None
     """The raw rows in order, or ``None`` when they are too many to keep."""
-    is_cropped: bool = False
+    rows_max: int
+    is_cropped: bool
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether a caller must not collect the rows, be most of them empty."""
+        height = 0 if self.extent is None else self.extent.height
+        width = 0 if self.extent is None else self.extent.width
+        too_long = height > self.rows_max or height * width > _HELD_CELLS_MAX
+        return self.rows is None or too_long
 
     @property
     def is_sparse(self) -> bool:
@@ -72,7 +81,7 @@ def measure_sheet(package: Package, part: str, *, rows_max: int) -> Measured:
     elif row_numbers != sorted(set(row_numbers)):
         raise ValueError("rows are out of order in a sheet too long to sort")
     extent, is_cropped = _bounding_box(sorted(set(row_numbers)), sorted(columns))
-    return Measured(scanner, extent, cells, uncached, kept, is_cropped)
+    return Measured(scanner, extent, cells, uncached, kept, rows_max, is_cropped)
 
 
 def read_sheet(
@@ -102,7 +111,7 @@ def read_sheet(
         hidden_columns=frozenset(scanner.hidden_columns),
         uncached_formulas=measured.uncached,
         has_formulas=scanner.formulas > 0,
-        streamed=measured.rows is None,
+        streamed=measured.is_streamed,
     )
 
 
