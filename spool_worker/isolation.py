@@ -124,6 +124,9 @@ class JobSlot:
 
     def _locate(self, claim: Claim) -> Path | Verdict:
         job = claim.job
+        if job.blob_sha256 is not None:
+            message = f"cannot open {job.file_path}: this worker takes no attached workbooks"
+            return self._refuse(claim, "rejected", ErrorCode.E_EXECUTION_REJECTED, message)
         try:
             path = self._roots.resolve(job.root, job.rel)
             stat = path.stat()

@@ -1,0 +1,116 @@
+"""A claim becomes a verdict, whatever its job or its workbook is like."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from ingestkit_excel.clock import SystemClock
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.errors import ErrorCode
+from ingestkit_excel.execution import Roots
+from ingestkit_excel.spool import Claim, JobDraft, Spool, SpoolSettings
+from spool_worker.isolation import JobSlot, Verdict
+
+pytestmark = pytest.mark.slow  # a spool has hundreds of directories, and a child is started
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def slot(tmp_path: Path) -> Iterator[JobSlot]:
+    """Give a slot whose root is the test's directory."""
+    store = f"bundle://{tmp_path / 'store'}"
+    opened = JobSlot(roots=Roots({"share": tmp_path}), store=store, clock=CLOCK)
+    yield opened
+    opened.close()
+
+
+def _claim(share: Path, **fields: object) -> Claim:
+    spool = Spool.create(share / "spool", SpoolSettings(durability="none"))
+    values = {"root": "share", "rel": "a.xlsx", "file_path": "as/submitted.xlsx"}
+    status = (share / "a.xlsx").stat() if (share / "a.xlsx").exists() else share.stat()
+    facts = {"size_bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+    spool.submit(JobDraft.model_validate({**values, **facts, **fields}))
+    claim = spool.enlist(host="here").try_claim()
+    assert claim is not None
+    return claim
+
+
+def _run(slot: JobSlot, claim: Claim) -> Verdict:
+    slot.start(claim)
+    assert slot.claim is claim
+    verdict = slot.poll()
+    while verdict is None:
+        CLOCK.sleep(0.01)
+        verdict = slot.poll()
+    assert slot.claim is None
+    return verdict
+
+
+def _write_workbook(share: Path) -> None:
+    workbook = openpyxl.Workbook()
+    assert workbook.active is not None
+    workbook.active.append(["a", "b"])
+    workbook.save(share / "a.xlsx")
+
+
+def test_a_workbook_is_processed_in_a_child(slot: JobSlot, tmp_path: Path) -> None:
+    """The outcome names the path as submitted, and who ran it for how long."""
+    _write_workbook(tmp_path)
+    claim = _claim(tmp_path, source_uri="uri", config=ExcelProcessorConfig(tenant_id="north"))
+    outcome = _run(slot, claim).outcome
+    assert outcome is not None
+    assert (outcome.status, outcome.attempt, outcome.worker_id) == ("done", 1, claim.worker_id)
+    assert outcome.run_s > 0
+    assert outcome.result is not None
+    assert outcome.result.file_path == "as/submitted.xlsx"
+    assert outcome.result.tenant_id == "north"
+
+
+def test_a_job_past_its_time_is_to_be_tried_again(slot: JobSlot, tmp_path: Path) -> None:
+    """Whether it may is the spool's decision."""
+    _write_workbook(tmp_path)
+    verdict = _run(slot, _claim(tmp_path, timeout_s=0.001))
+    assert (verdict.outcome, verdict.code) == (None, ErrorCode.E_EXECUTION_TIMEOUT)
+
+
+def test_a_root_this_host_lacks_is_left_to_other_workers(slot: JobSlot, tmp_path: Path) -> None:
+    """The message names the option that adds it."""
+    verdict = _run(slot, _claim(tmp_path, root="data"))
+    assert verdict.outcome is None
+    assert "--root data=PATH" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"rel": "../a.xlsx"}, "rejected", "E_EXECUTION_REJECTED"),
+        ({"blob_sha256": "0" * 64}, "rejected", "E_EXECUTION_REJECTED"),
+        ({"rel": "gone.xlsx"}, "failed", "E_SOURCE_NOT_FOUND"),
+        ({"size_bytes": 1}, "failed", "E_SOURCE_CHANGED"),
+        ({"mtime_ns": 1}, "failed", "E_SOURCE_CHANGED"),
+    ],
+)
+def test_a_workbook_that_is_not_as_submitted_gives_a_coded_result(
+    slot: JobSlot, tmp_path: Path, fields: dict[str, object], status: str, code: str
+) -> None:
+    """No child is started for it."""
+    _write_workbook(tmp_path)
+    outcome = _run(slot, _claim(tmp_path, **fields)).outcome
+    assert outcome is not None
+    assert outcome.result is not None
+    assert (outcome.status, outcome.result.errors) == (status, [code])
+    assert outcome.result.file_path == "as/submitted.xlsx"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_directory_the_worker_may_not_enter_is_named(slot: JobSlot, tmp_path: Path) -> None:
+    """Permissions are told apart from a missing file."""
+    (tmp_path / "closed").mkdir(mode=0)
+    outcome = _run(slot, _claim(tmp_path, rel="closed/a.xlsx")).outcome
+    assert outcome is not None
+    assert outcome.result is not None
+    assert outcome.result.errors == ["E_SOURCE_PERMISSION"]
