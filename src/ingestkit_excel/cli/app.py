@@ -88,6 +88,8 @@ def ingest(
     else:
         backend = jobs.open_backend(spool, jobs.parse_roots(root))
         outcome = submit_jobs(backend, workbooks, settings)
+        for path, job_id in outcome.jobs.items():
+            advise(f"submitted {job_id}  {path}")
         collect_jobs(backend, outcome, timeout)
         resume = f"the jobs go on; see them with: ingestkit-excel result --spool {spool} JOB"
     print_ingestion(outcome, as_json=as_json, resume=resume)
