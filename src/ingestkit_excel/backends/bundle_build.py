@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -125,7 +126,9 @@ class Build:
         digest = hashlib.sha256(self.ingest_key.encode())
         for (collection, _), chunk in sorted(self._chunks.items()):
             metadata = chunk.metadata.model_copy(update={"ingest_run_id": "", "db_uri": None})
-            digest.update(_chunk_line(collection, chunk.model_copy(update={"metadata": metadata})))
+            known = [collection, chunk.id, chunk.text, metadata.model_dump(mode="json")]
+            digest.update(json.dumps(known).encode())
+            digest.update(struct.pack(f"<{len(chunk.vector)}d", *chunk.vector))
         for name in sorted(self.tables):
             digest.update(json.dumps([name, self.tables[name], self._rows[name]]).encode())
         return digest.hexdigest()

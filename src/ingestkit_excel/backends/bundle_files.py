@@ -5,6 +5,7 @@ succeeds is seen whole. NFS gives both, but may succeed and report failure, so t
 rename is looked up whenever it reports one.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -15,6 +16,7 @@ __all__ = [
     "age_s",
     "file_sha256",
     "make_private",
+    "make_shared",
     "publish_directory",
     "remove_tree",
     "sync",
@@ -32,11 +34,26 @@ def make_private(parent: Path, prefix: str) -> Path:
     return path
 
 
+def make_shared(path: Path) -> bool:
+    """Make a directory that several writers use; False when it was there."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
 def sync(path: Path) -> None:
-    """Have the disk keep a file or directory through a power cut."""
+    """Have the disk keep a file or directory through a power cut.
+
+    Where the file system has no such operation for directories, nothing is done.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
     finally:
         os.close(handle)
 

@@ -239,3 +239,33 @@ def test_export_refuses_damaged_bundles(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="digest"):
         export_bundles(tmp_path, target)
     assert target.sources() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("STRASSE", "straße"),
+        ("Die Straße", "strasse"),
+        ("300 \u212a", "k"),
+        ('a "quoted" word', "QUOTED"),
+        ("Überstunden", "überstunden"),
+    ],
+)
+def test_words_are_found_in_any_case_and_script(tmp_path: Path, text: str, words: str) -> None:
+    """Lines that are skipped unparsed never hold a match."""
+    store, twin = BundleStore(tmp_path), MemoryStore()
+    _put(store, "k", _chunk(text, uri="a.xlsx"))
+    twin.upsert_chunks("c", [_chunk(text, uri="a.xlsx")])
+    assert store.search(words) == twin.search(words)
+    assert len(store.search(words)) == 1
+
+
+def test_a_number_taken_by_another_key_is_passed_over(tmp_path: Path) -> None:
+    """The next free number is taken, and the bundle in the way stays whole."""
+    store = BundleStore(tmp_path)
+    _put(store, "k1", _chunk("one", uri="a.xlsx"))
+    (bundle,) = store.bundles()
+    with store.ingest_session("k1", "a.xlsx"):
+        _fill(store, _chunk("two", uri="a.xlsx"))
+    assert [path.name for path in store.bundles()] == ["00000002-k1"]
+    assert json.loads((bundle / "chunks.jsonl").read_text())["text"] == "one"
