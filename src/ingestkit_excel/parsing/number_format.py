@@ -62,6 +62,7 @@ _CURRENCY: Final = re.compile(
 )
 _LOCALE: Final = re.compile(r"\[\$([^\]-]*)(?:-[^\]]*)?\]")
 _ELAPSED: Final = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+_CONDITION: Final = re.compile(r"\[[<>=]")
 _BRACKET: Final = re.compile(r"\[[^\]]*\]")
 _LITERAL: Final = re.compile(r'"([^"]*)"|\\(.)|_.|\*.')
 _AM_PM: Final = re.compile(r"am/pm|a/p|上午/下午", re.IGNORECASE)
@@ -98,7 +99,12 @@ def classify_format(code: str) -> FormatSpec:
         return FormatSpec(CellKind.DURATION)
     bare = _LITERAL.sub("", _BRACKET.sub("", section))
     moment = _moment_kind(bare)
-    return FormatSpec(moment) if moment else _number_spec(section, bare)
+    if moment:
+        return FormatSpec(moment)
+    spec = _number_spec(section, bare)
+    if _CONDITION.search(code):
+        return FormatSpec(spec.kind)
+    return _common_affixes(spec, code[len(section) + 1 :])
 
 
 def interpret_number(
@@ -131,6 +137,17 @@ def plain_number(number: int | float) -> str:
     if "e" in text and 1e-9 < abs(number) < 1e15:
         text = f"{Decimal(text):f}"
     return text
+
+
+def _common_affixes(spec: FormatSpec, negative: str) -> FormatSpec:
+    """Drop what only positive numbers show, as in ``"up "0;"down "0``."""
+    if not negative.strip(";"):
+        return spec
+    shown = _LITERAL.sub(lambda match: match[1] or match[2] or "", _LOCALE.sub(r"\1", negative))
+    return spec._replace(
+        prefix=spec.prefix if spec.prefix in shown else "",
+        suffix=spec.suffix if spec.suffix.strip() in shown else "",
+    )
 
 
 def _first_section(code: str) -> str:
@@ -196,7 +213,7 @@ def _literal_text(match: re.Match[str]) -> str:
 def _affixes(readable: str, pattern: re.Match[str] | None) -> tuple[str, str]:
     if pattern is None:
         return "", ""
-    prefix = readable[: pattern.start()].strip(" -()@")
+    prefix = readable[: pattern.start()].strip(" -+()@")
     suffix = readable[pattern.end() :].replace("%", "").rstrip(" -()@")
     if _DIGITS.search(suffix):
         return prefix, ""  # an inner literal, as in 000-00-0000, is not imitated
