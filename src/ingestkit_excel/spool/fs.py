@@ -163,7 +163,7 @@ class FileSystem(Protocol):
         ...
 
     def try_lock(self, path: str) -> HeldLock | None:
-        """Take the advisory lock file at once, or give ``None``; a hint, never a proof."""
+        """Take the advisory lock file at once; ``None`` when it is held or locks do not work."""
         ...
 
 
@@ -349,7 +349,7 @@ class RealFileSystem:
         lock = FileLock(self._path(path), timeout=0, thread_local=False, mode=_FILE_MODE)
         try:
             lock.acquire(blocking=False)
-        except Timeout:
+        except (Timeout, NotImplementedError):  # held, or this file system has no locks
             return None
         except OSError as error:
             raise _translated(error, path) from error

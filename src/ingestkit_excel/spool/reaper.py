@@ -28,6 +28,7 @@ __all__ = ["MoveDue", "Plan", "Reaper", "Snapshot", "plan_reap", "server_time_s"
 
 _LOG = logging.getLogger(__name__)
 _JANITOR_LOCK: Final = f"{layout.WORKERS}/janitor"
+_ROUNDS_LEFT_OUT_MAX: Final = 2  # the lock saves work; it must never stop it
 _BUCKET_AGE_MIN: Final = 16  # buckets of 4 s: younger ones are still being filled
 _DEFAULT_PRIORITY: Final = 5  # of a job whose own record cannot be read
 
@@ -87,20 +88,27 @@ class Reaper:
         self._context = context
         self._host_hash = host_hash
         self._observer = LeaseObserver(context.settings.lease_duration_s)
+        self._rounds_left_out = 0
         self.live_workers = 1
 
     def run(self, own_id: str) -> None:
-        """Do one round; another janitor of this host at work makes it a short one."""
+        """Do one round, or leave it to another janitor of this host, but not for ever.
+
+        Where locks do not work, or one hangs, the round is done after a few were left out.
+        """
         lock = self._context.fs.try_lock(f"{_JANITOR_LOCK}-{self._host_hash}.lock")
-        if lock is None:
+        if lock is None and self._rounds_left_out < _ROUNDS_LEFT_OUT_MAX:
+            self._rounds_left_out += 1
             return
+        self._rounds_left_out = 0
         try:
             self._run(own_id)
         except FileSystemError:
             self._observer.forget_all()
             raise
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     def _run(self, own_id: str) -> None:
         for worker_id in self._find_dead(own_id):

@@ -167,6 +167,20 @@ def test_dead_worker_of_the_same_host_is_reaped_at_once(world: World) -> None:
     assert (claim.attempt, claim.charged_failures) == (2, 1)
 
 
+def test_stuck_janitor_lock_delays_reaping_and_does_not_stop_it(world: World) -> None:
+    """The lock saves work; where it hangs, the round is done all the same."""
+    job_id = world.spool.submit(DRAFT, not_before_s=1.0)
+    worker = world.spool.enlist(host="here")
+    host_hash = worker.worker_id.rpartition("-")[2]
+    assert world.disk.try_lock(f"workers/janitor-{host_hash}.lock") is not None
+    world.clock.advance(5.0)
+    states = []
+    for _ in range(3):
+        worker.reap()
+        states.append(world.spool.find_state(job_id))
+    assert states == [JobState.DELAYED, JobState.DELAYED, JobState.PENDING]
+
+
 def test_job_whose_workers_keep_dying_becomes_dead(world: World) -> None:
     """After the last allowed failure the next claimer gives it up instead of running it."""
     job_id = world.spool.submit(DRAFT)
