@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
 from ingestkit_excel.clock import Clock
 from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError
 from ingestkit_excel.execution import Reply, Roots, WarmChild, failed_result
@@ -149,7 +151,11 @@ class JobSlot:
         claim = running.claim
         if reply.text is None:
             return Verdict(claim, code=reply.code or ErrorCode.E_INTERNAL, message=reply.message)
-        result = ProcessingResult.model_validate_json(reply.text)
+        try:
+            result = ProcessingResult.model_validate_json(reply.text)
+        except ValidationError:
+            message = "cannot finish the workbook: its process answered with garbage; report it"
+            return Verdict(claim, code=ErrorCode.E_EXECUTION_CRASHED, message=message)
         passing = next((e for e in result.error_details if e.recoverable), None)
         attempts_left = claim.charged_failures + 1 < claim.job.max_attempts
         if result.errors and passing is not None and attempts_left:

@@ -14,6 +14,8 @@ from ingestkit_excel.clock import SystemClock
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ErrorCode, ExecutionError
 from ingestkit_excel.execution import DistributedExecutionBackend
+from ingestkit_excel.models import ProcessingResult
+from ingestkit_excel.router import create_default_router
 from ingestkit_excel.spool import JobState, Spool, SpoolSettings
 from spool_worker.cli import ExitCode
 
@@ -83,6 +85,31 @@ def test_a_draining_worker_ingests_what_was_submitted(spool: Spool) -> None:
     assert [result.errors for result in results] == [[], [], []]
     assert all(result.tables_created == 1 for result in results)
     assert (share / "ingestkit-store").is_dir()
+
+
+def test_a_worker_gives_the_same_results_as_this_process(spool: Spool) -> None:
+    """Apart from run ids and times, where a workbook is processed makes no difference."""
+    share = spool.directory.parent
+    paths = [str(_write_workbook(share / "a.xlsx")), str(_write_workbook(share / "b.xlsx", rows=3))]
+    (share / "broken.xlsx").write_bytes(b"no workbook")
+    paths.append(str(share / "broken.xlsx"))
+    here = create_default_router(f"bundle://{share / 'here'}", config=CONFIG).process_batch(paths)
+    there = create_default_router(
+        "memory://", config=CONFIG, execution=DistributedExecutionBackend(spool.directory)
+    )
+    with _worker(spool):
+        results = there.process_batch(paths)
+    assert [_comparable(result) for result in results] == [_comparable(result) for result in here]
+
+
+def _comparable(result: ProcessingResult) -> dict[str, object]:
+    times = {"parse_duration_seconds", "classification_duration_seconds", "embed_duration_seconds"}
+    fields = result.model_dump(exclude={"ingest_run_id", "processing_time_seconds"})
+    for stage in fields.values():
+        if isinstance(stage, dict):
+            for name in times & stage.keys():
+                del stage[name]
+    return fields
 
 
 def test_a_job_of_a_killed_worker_is_finished_by_another(spool: Spool) -> None:

@@ -61,9 +61,15 @@ class DistributedExecutionBackend:
         self, file_path: str, config: ExcelProcessorConfig, source_uri: str | None = None
     ) -> str:
         """Put a job for the workbook into the spool; it is there for good when this returns."""
-        draft = self._draft(file_path, config, source_uri)
         try:
+            draft = self._draft(file_path, config, source_uri)
             job_id = self._spool.submit(draft, priority=self._priority)
+        except ValueError as error:  # a name that is no Unicode text, settings beyond all measure
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_SUBMIT,
+                f"cannot submit {str(file_path)!a}: the job cannot be written down "
+                f"({type(error).__name__}); rename the workbook or shorten the settings",
+            ) from error
         except SpoolError as error:
             raise ExecutionError(
                 ErrorCode.E_EXECUTION_SUBMIT, f"cannot submit {file_path}: {error.message}"

@@ -1,6 +1,7 @@
 """The distributed backend speaks through a spool."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,16 @@ def test_a_workbook_that_is_missing_or_elsewhere_is_refused(spool: Spool, tmp_pa
             backend.submit(str(path), CONFIG)
         assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
     assert spool.status().pending == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow Unicode names only")
+def test_a_name_that_is_no_text_is_refused_with_a_code(spool: Spool) -> None:
+    """A batch goes on without it."""
+    path = str(spool.directory.parent / "a\udcff.xlsx")
+    Path(path).touch()
+    with pytest.raises(ExecutionError, match="rename the workbook") as caught:
+        DistributedExecutionBackend(spool.directory).submit(path, CONFIG)
+    assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
 
 
 @pytest.mark.parametrize("url", ["redis://host/0", "spool://host/path"])
