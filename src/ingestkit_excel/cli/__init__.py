@@ -25,6 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except IngestKitError as error:
         print(f"error: {error}", file=sys.stderr)
         return int(exit_code_of(error))
+    except OSError as error:
+        print(f"error: cannot go on: {error}; check the path and its disk", file=sys.stderr)
+        return int(ExitCode.USAGE)
+    except Exception as error:  # noqa: BLE001 - a defect is told in one line and has its own code
+        # Its text may hold cell content, so only its type is told.
+        print(
+            f"error: unexpected {type(error).__name__}; this is a defect, please report it",
+            file=sys.stderr,
+        )
+        return int(ExitCode.DEFECT)
 
 
 def _tell_missing_extra(name: str) -> int:

@@ -23,13 +23,14 @@ class ExitCode(IntEnum):
     STORE = 4
     NOT_FINISHED = 5
     EXTRA_MISSING = 6
+    DEFECT = 7
     INTERRUPTED = 130
 
 
 EXIT_CODE_HELP = (
     "Exit codes: 0 all went well; 1 some workbooks failed; 2 the command line or a path is wrong; "
     "3 the spool is missing or out of reach; 4 the store failed; 5 a job has not ended yet; "
-    "6 an optional package is missing; 130 interrupted."
+    "6 an optional package is missing; 7 a defect of this program; 130 interrupted."
 )
 
 
