@@ -23,6 +23,7 @@ from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
 
 __all__ = ["MARKS", "process_document"]
 
+_HEADINGS_MAX: Final = 4  # more in a row are lines of their own, not levels of one title
 _TITLE_CHARS_MAX: Final = 200  # nested headings are joined
 _HEADING_CHARS_MAX: Final = 120  # a longer bold line is a paragraph
 _MATRIX_CHARS_MAX: Final = 16  # cells of a matrix are marks, levels and numbers
@@ -80,7 +81,7 @@ def _sections(sheet: Sheet, cells: CellRange) -> Iterator[_Section]:
             gap = True
             continue
         if _is_heading(number, row, cells, wide):
-            if section.blocks:
+            if section.blocks or len(section.headings) == _HEADINGS_MAX:
                 yield section
                 section = _Section(None)
             section.headings.append((number, row))

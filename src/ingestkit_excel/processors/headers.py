@@ -35,9 +35,11 @@ def find_header(
     width = max((_filled(row) for _, row in rows), default=0)
     needed = 1 if width == 1 else max(2, (width + 1) // 2)
     for index, (number, row) in enumerate(rows[:-1]):
-        if _filled(row) < needed:
+        covered = _covered_by_groups(number, cells, merges)
+        # A lone merged cell is a title; group names come in twos.
+        is_group = covered > 0 and _filled(row) > 1
+        if _filled(row) + (covered if is_group else 0) < needed:
             continue
-        is_group = _has_group_merge(number, cells, merges)
         if not is_header_like(row, distinct=not is_group):
             return None
         next_number, below = rows[index + 1]
@@ -95,10 +97,12 @@ def _is_label(cell: Cell) -> bool:
     return cell.kind in _DATES
 
 
-def _has_group_merge(number: int, cells: CellRange, merges: Iterable[CellRange]) -> bool:
-    return any(
-        merge.top == merge.bottom == number
+def _covered_by_groups(number: int, cells: CellRange, merges: Iterable[CellRange]) -> int:
+    """Count the columns that names merged over several columns cover beside their own."""
+    return sum(
+        merge.width - 1
+        for merge in merges
+        if merge.top == merge.bottom == number
         and 1 < merge.width < cells.width
         and cells.contains(merge.top, merge.left)
-        for merge in merges
     )

@@ -1,0 +1,123 @@
+"""Tables: where header, body and notes stand, and what ends up in each."""
+
+from collections.abc import Iterator, Sequence
+
+from ingestkit_excel.config import ExcelProcessorConfig
+from ingestkit_excel.models import FileType, ParserUsed
+from ingestkit_excel.processors import ProcessContext, SheetOutput, process_sheet
+from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
+
+Grid = list[list[str | int | None]]
+CONTEXT = ProcessContext(ExcelProcessorConfig(), "k" * 64, "Stock")
+
+
+def sheet_of(
+    grid: Sequence[Sequence[str | int | None]],
+    *,
+    merges: Sequence[CellRange] = (),
+    streamed: bool = False,
+) -> Sheet:
+    """Make a sheet of texts and numbers from A1; rows are padded to the widest."""
+    width = max(len(row) for row in grid)
+
+    def read_rows() -> Iterator[Row]:
+        for row in grid:
+            yield [_cell(value) for value in [*row, *[None] * (width - len(row))]]
+
+    return Sheet(
+        name="S",
+        extent=CellRange(1, 1, len(grid), width),
+        read_rows=read_rows,
+        parser_used=ParserUsed.OPENPYXL,
+        merges=tuple(merges),
+        streamed=streamed,
+    )
+
+
+def _cell(value: str | int | None) -> Cell | None:
+    if value is None:
+        return None
+    return Cell(value, str(value), CellKind.TEXT if isinstance(value, str) else CellKind.NUMBER)
+
+
+def process(sheet: Sheet) -> SheetOutput:
+    """Process a sheet that was classified as tabular."""
+    return process_sheet(sheet, FileType.TABULAR_DATA, CONTEXT)
+
+
+def test_title_and_notes_of_a_streamed_table_are_text_not_rows() -> None:
+    """Lone texts above the header and after the last row stay out of the table."""
+    grid: Grid = [["Stock list"], ["Part", "Bin", "Count"], ["bolt", "A", 3], ["nut", "B", 4]]
+    output = process(sheet_of([*grid, ["Source: audit"]], streamed=True))
+    assert [tuple(row) for row in output.tables[0].data.read_rows()] == [
+        ("bolt", "A", 3),
+        ("nut", "B", 4),
+    ]
+    assert [chunk.text for chunk in output.chunks[:2]] == ["Stock list", "Source: audit"]
+    assert output.chunks[1].cell_range == "A5:C5"
+    assert {chunk.section_title for chunk in output.chunks} == {"Stock list"}
+
+
+def test_a_merged_group_name_is_part_of_each_header() -> None:
+    """Two header rows give one name for each column."""
+    grid: Grid = [[None, "North", None, "South", None], ["City", "In", "Out", "In", "Out"]]
+    merges = [CellRange(1, 2, 1, 3), CellRange(1, 4, 1, 5)]
+    output = process(sheet_of([*grid, ["Bonn", 1, 2, 3, 4], ["Ulm", 5, 6, 7, 8]], merges=merges))
+    columns = output.tables[0].data.columns
+    assert [column.name for column in columns] == [
+        "city",
+        "north_in",
+        "north_out",
+        "south_in",
+        "south_out",
+    ]
+    assert columns[1].header == "North / In"
+
+
+def test_a_text_merged_over_rows_stands_in_each_row() -> None:
+    """A query for the group finds all its rows; merged numbers are not multiplied."""
+    grid: Grid = [
+        ["Group", "Part", "Total"],
+        ["Fixings", "bolt", 7],
+        [None, "nut", None],
+        ["Oil", "x", 1],
+    ]
+    merges = [CellRange(2, 1, 3, 1), CellRange(2, 3, 3, 3)]
+    output = process(sheet_of(grid, merges=merges))
+    assert [tuple(row) for row in output.tables[0].data.read_rows()] == [
+        ("Fixings", "bolt", 7),
+        ("Fixings", "nut", None),
+        ("Oil", "x", 1),
+    ]
+
+
+def test_a_header_repeated_for_printing_is_no_row() -> None:
+    """Page headers inside the body would turn number columns into text."""
+    head: list[str | int | None] = ["Part", "Bin", "Count"]
+    output = process(sheet_of([head, ["bolt", "A", 3], head, ["nut", "B", 4]], streamed=True))
+    assert output.tables[0].data.columns[2].type.value == "integer"
+    assert len(list(output.tables[0].data.read_rows())) == 2
+
+
+def test_a_table_without_header_is_named_after_its_columns() -> None:
+    """No header is invented; sentences hold the bare values."""
+    output = process(sheet_of([[n, n * 2, n * 3] for n in range(5, 12)]))
+    assert [column.name for column in output.tables[0].data.columns] == [
+        "column_a",
+        "column_b",
+        "column_c",
+    ]
+    assert output.chunks[-1].text.startswith("5; 10; 15\n6; 12; 18")
+
+
+def test_row_chunks_name_their_cells_and_table() -> None:
+    """A reader of a chunk finds its rows in the sheet and in the store."""
+    body: Grid = [[f"part {n} " + "y" * 80, n] for n in range(60)]
+    grid: Grid = [["Part", "Count"], *body]
+    output = process(sheet_of(grid))
+    schema, *rows = output.chunks
+    assert schema.cell_range == "A1:B61"
+    assert schema.row_count == 60
+    assert rows[0].cell_range.startswith("A2:B")
+    assert sum(chunk.row_count or 0 for chunk in rows) == 60
+    assert {chunk.table_name for chunk in output.chunks} == {output.tables[0].name}
