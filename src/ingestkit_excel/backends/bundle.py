@@ -279,7 +279,7 @@ def _matches(path: Path, words: Sequence[str]) -> Iterator[SearchHit]:
 def _is_without(line: str, words: Sequence[str]) -> bool:
     # Most lines hold none of the words, and parsing their vectors is what a search would spend
     # its time on. A line with escapes may hold letters that fold to others, so it is parsed.
-    if "\\" in line or not line.endswith("}\n"):
+    if "\\u" in line or not line.endswith("}\n"):
         return False
     lowered = line.lower()
     return not any(word in lowered for word in words)
