@@ -95,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--concurrency", type=_positive, default=1, metavar="N", help="jobs at a time; default 1")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="run one job, or none if none waits")
-    mode.add_argument("--drain", action="store_true", help="end when nothing waits any more")
+    mode.add_argument(
+        "--drain", action="store_true", help="end when nothing waits any more; held-back jobs stay"
+    )
     add("--max-jobs", type=_positive, metavar="N", help="end after N jobs")
     add(
         "--grace",
@@ -104,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="S",
         help="seconds a running job may take to finish after SIGTERM, before it is given back",
     )
+    add("--memory-max", type=_positive, metavar="MIB", help="address space one job may use")
     add("--log-format", choices=("text", "json"), default="text")
     add("--insecure", action="store_true", help="accept a spool that everybody may write to")
     return parser
@@ -142,6 +145,7 @@ def _run(options: argparse.Namespace) -> None:
                 store=store,
                 clock=clock,
                 on_done=stop.wake,
+                memory_bytes_max=options.memory_max and options.memory_max << 20,
             )
             for _ in range(options.concurrency)
         ]

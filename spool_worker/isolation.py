@@ -48,6 +48,7 @@ class JobSlot:
     Args:
         store: URL of the store that the child's router writes to.
         on_done: Called from another thread when `poll` may have a verdict.
+        memory_bytes_max: What the child may use.
     """
 
     def __init__(
@@ -57,11 +58,14 @@ class JobSlot:
         store: str,
         clock: Clock,
         on_done: Callable[[], None] | None = None,
+        memory_bytes_max: int | None = None,
     ) -> None:
         self._roots = roots
         self._store = store
         self._clock = clock
-        self._child = WarmChild(run_job, clock=clock, on_done=on_done)
+        self._child = WarmChild(
+            run_job, clock=clock, on_done=on_done, memory_bytes_max=memory_bytes_max
+        )
         self._running: _Running | None = None
 
     @property

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from importlib import import_module
 from threading import Event
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
@@ -55,6 +56,8 @@ class WarmChild:
     Args:
         function: Called in the child with the payload; importable there by its name.
         on_done: Called from another thread when there may be something to `poll`.
+        memory_bytes_max: Address space the child may use, where the system can limit it; what
+            needs more gets a ``MemoryError`` instead of the memory of everybody else.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class WarmChild:
         *,
         clock: Clock | None = None,
         on_done: Callable[[], None] | None = None,
+        memory_bytes_max: int | None = None,
     ) -> None:
+        self._memory_bytes_max = memory_bytes_max
         self._function = function
         self._clock = clock or SystemClock()
         self._on_done = on_done
@@ -150,7 +155,7 @@ class WarmChild:
                 # A forked copy of a process with threads may hold locks no thread will release.
                 context=multiprocessing.get_context("spawn"),
                 initializer=_initialize_child,
-                initargs=(os.getpid(),),
+                initargs=(os.getpid(), self._memory_bytes_max),
             )
         return self._pool
 
@@ -160,7 +165,10 @@ class WarmChild:
         except BrokenProcessPool:
             self.close()
             if running.second_try:
-                return _crashed("its process could not be started")
+                return _crashed(
+                    "its process could not be started (a program that starts workers must guard "
+                    "its main module with: if __name__ == '__main__')"
+                )
             # The child died before it had taken the job, so this job is not to blame.
             again = self._schedule(running.payload)
             self._running = _Running(
@@ -203,7 +211,7 @@ def _describe_exit(exitcode: int) -> str:
     return f"its process was ended by {name}"
 
 
-def _initialize_child(parent_pid: int) -> None:
+def _initialize_child(parent_pid: int, memory_bytes_max: int | None) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # a Ctrl-C at the terminal is for the parent, which then decides about us
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -211,3 +219,6 @@ def _initialize_child(parent_pid: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent_pid:
             os._exit(1)  # the parent died before the line above could notice
+    if memory_bytes_max is not None and sys.platform != "win32":
+        resource = import_module("resource")
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes_max, memory_bytes_max))

@@ -73,3 +73,13 @@ def test_a_child_leads_its_own_session(child: WarmChild) -> None:
     """A Ctrl-C at the terminal reaches the parent alone."""
     pid = child.call("pid", timeout_s=30)
     assert child.call("session", timeout_s=30).text == pid.text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems may not limit address space")
+def test_a_job_cannot_take_more_memory_than_allowed() -> None:
+    """It fails, and the child goes on."""
+    with WarmChild(child_functions.behave, memory_bytes_max=4 << 30) as limited:
+        reply = limited.call("allocate", timeout_s=30)
+        assert reply.code is ErrorCode.E_EXECUTION_CRASHED
+        assert "MemoryError" in reply.message
+        assert limited.call("text", timeout_s=30).text == "TEXT"
