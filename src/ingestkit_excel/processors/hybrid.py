@@ -35,6 +35,17 @@ class _Verdict(NamedTuple):
     confidence: float
 
 
+_PROSE = frozenset({RegionType.HEADER_BLOCK, RegionType.TEXT_BLOCK})
+_TEXT_VERDICT: Final = _Verdict(RegionType.TEXT_BLOCK, 0.8)
+
+
+class _Judged(NamedTuple):
+    """A region with its verdict."""
+
+    cells: CellRange
+    verdict: _Verdict
+
+
 def process_hybrid(
     sheet: Sheet, context: ProcessContext, *, method: IngestionMethod, prefers_tables: bool
 ) -> SheetOutput:
@@ -49,9 +60,13 @@ def process_hybrid(
     outputs: list[SheetOutput] = []
     title: str | None = None
     merges = sorted(sheet.merges)
-    for index, cells in enumerate(split_regions(rows, sheet.extent, sheet.merges), 1):
+    judged = []
+    for cells in split_regions(rows, sheet.extent, sheet.merges):
         part = _part(sheet, rows, cells, merges=merges)
         verdict = _judge(part, sheet.extent, context, prefers_tables=prefers_tables)
+        judged.append(_Judged(cells, verdict))
+    for index, (cells, verdict) in enumerate(_join_texts(judged), 1):
+        part = _part(sheet, rows, cells, merges=merges)
         is_table = verdict.type is RegionType.DATA_TABLE
         place = Placement(f"r{index}", cells, _method(method, is_table=is_table))
         process = process_table if is_table else process_document
@@ -59,6 +74,35 @@ def process_hybrid(
         outputs.append(replace(_titled(output, title), regions=(_region(sheet, place, verdict),)))
         title = _title_of(output) if verdict.type is RegionType.HEADER_BLOCK else None
     return _joined(outputs)
+
+
+def _join_texts(regions: Sequence[_Judged]) -> list[_Judged]:
+    """Join texts that follow each other, with nothing beside them, into one document.
+
+    The block right above a table stays apart: it is the table's title.
+    """
+    joined: list[_Judged] = []
+    is_open = False
+    reached = 0
+    for index, region in enumerate(regions):
+        below = regions[index + 1] if index + 1 < len(regions) else None
+        is_alone = region.cells.top > reached and (
+            below is None or below.cells.top > region.cells.bottom
+        )
+        is_title = below is not None and below.verdict.type is RegionType.DATA_TABLE
+        is_text = is_alone and region.verdict.type in _PROSE and not is_title
+        if is_text and is_open:
+            joined[-1] = _Judged(_hull(joined[-1].cells, region.cells), _TEXT_VERDICT)
+        else:
+            joined.append(region)
+        is_open = is_text
+        reached = max(reached, region.cells.bottom)
+    return joined
+
+
+def _hull(above: CellRange, below: CellRange) -> CellRange:
+    left, right = min(above.left, below.left), max(above.right, below.right)
+    return CellRange(above.top, left, below.bottom, right)
 
 
 def _part(

@@ -102,6 +102,14 @@ def test_every_visible_cell_is_found_again(seed: int, file_type: FileType) -> No
     sheet = sheet_of(grid, bold_rows=[1] if seed % 2 else [], streamed=seed % 5 == 0)
     output = process_sheet(sheet, file_type, CONTEXT)
     assert missing_texts(sheet, output) == []
+    for number, row in enumerate(grid, 1):
+        for column, value in enumerate(row, 1):
+            owners = sum(
+                region.start_row <= number <= region.end_row
+                and region.start_col <= column <= region.end_col
+                for region in output.regions
+            )
+            assert owners == 1 or (owners == 0 and value is None)
     for chunk in output.chunks:
         assert len(chunk.text) <= CONTEXT.config.chunk_max_chars
         assert re.fullmatch(r"[A-Z]+\d+(:[A-Z]+\d+)?", chunk.cell_range)

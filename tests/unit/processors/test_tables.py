@@ -121,3 +121,17 @@ def test_row_chunks_name_their_cells_and_table() -> None:
     assert rows[0].cell_range.startswith("A2:B")
     assert sum(chunk.row_count or 0 for chunk in rows) == 60
     assert {chunk.table_name for chunk in output.chunks} == {output.tables[0].name}
+
+
+def test_texts_in_a_row_are_one_region_and_the_title_of_a_table_another() -> None:
+    """Paragraphs between blank rows share chunks; what stands right above a table names it."""
+    texts: Grid = [["One."], [], ["Two."], [], ["Three."], [], ["Parts of 2024"], []]
+    table: Grid = [["Part", "Count"], ["bolt", 3], ["nut", 4], ["pin", 5]]
+    output = process_sheet(sheet_of(texts + table), FileType.HYBRID, CONTEXT)
+    assert [chunk.text for chunk in output.chunks[:2]] == ["One.\nTwo.\nThree.", "Parts of 2024"]
+    assert [(region.start_row, region.end_row) for region in output.regions] == [
+        (1, 5),
+        (7, 7),
+        (9, 12),
+    ]
+    assert output.chunks[-1].section_title == "Parts of 2024"
