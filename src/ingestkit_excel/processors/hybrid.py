@@ -24,6 +24,7 @@ __all__ = ["process_hybrid"]
 
 _TEXT_CHARS_MEAN_MAX: Final = 80  # cells longer than this on average are prose
 _TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it
+_COLUMNS_MAX: Final = 1600  # what PostgreSQL takes; SQLite takes 2000
 _FILL_MIN: Final = 0.5  # a table has more filled cells than holes
 _TEXT_KINDS = frozenset({CellKind.TEXT, CellKind.FORMULA, CellKind.ERROR})
 
@@ -139,6 +140,8 @@ def _judge(
             return _Verdict(RegionType.DATA_TABLE, 0.5)
         is_header = cells.height <= 2 and cells.bottom < extent.bottom
         return _Verdict(RegionType.HEADER_BLOCK if is_header else RegionType.TEXT_BLOCK, 0.8)
+    if cells.width > _COLUMNS_MAX:
+        return _Verdict(RegionType.TEXT_BLOCK, 0.5)
     header = find_header(rows, cells, part.merges)
     body = [row for row in rows if header is None or row[0] > header.bottom]
     fill, mean_chars, has_types = _measure(body, cells.width)

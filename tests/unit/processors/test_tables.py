@@ -135,3 +135,11 @@ def test_texts_in_a_row_are_one_region_and_the_title_of_a_table_another() -> Non
         (9, 12),
     ]
     assert output.chunks[-1].section_title == "Parts of 2024"
+
+
+def test_a_sheet_too_wide_for_a_table_becomes_text() -> None:
+    """No database takes so many columns; the cells are found as text instead."""
+    grid: Grid = [[f"c{n}" for n in range(1700)], *([[*range(1700)]] * 3)]
+    output = process(sheet_of(grid))
+    assert output.tables == ()
+    assert "c1699" in "".join(chunk.text for chunk in output.chunks)
