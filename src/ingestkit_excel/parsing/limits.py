@@ -17,6 +17,10 @@ __all__ = ["Container", "identify_container", "source_error"]
 _CFB_MAGIC: Final = bytes.fromhex("d0cf11e0a1b11ae1")  # [MS-CFB] 2.2
 _ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _BIFF_MAGICS: Final = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+_SECTOR_SHIFTS: Final = (9, 12)  # 512 and 4096 bytes, [MS-CFB] 2.2
+_SECTOR_COUNTS: Final = (40, 44, 64, 72)  # offsets: directory, FAT, mini FAT and DIFAT sectors
+_SIZED_ENTRIES: Final = ("Root Entry", "Workbook", "Book")
+_ENTRY_SIZE_OFFSET: Final = 120  # of the stream size in a directory entry, [MS-CFB] 2.6.1
 _BIFF8_GLOBALS: Final = bytes.fromhex("0908100000060500")  # BOF of the workbook globals
 _FILE_PASS: Final = 0x002F
 _FILE_PASS_SEARCH_RECORDS: Final = 4  # only BOF and WriteProtect may stand before it
@@ -91,6 +95,9 @@ def _identify_compound(path: str) -> Container:
     with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as view:
         if view.find("EncryptedPackage".encode("utf-16-le")) >= 0:
             raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, "it is encrypted; remove the password")
+        if not _has_sound_sizes(view):
+            cause = "its directory is damaged; restore it from a good copy"
+            raise _refuse(path, ErrorCode.E_PARSE_CORRUPT, cause)
         if _has_file_pass(view):
             raise _refuse(path, ErrorCode.E_PARSE_PASSWORD, "it is encrypted; remove the password")
         for stream_name in ("Workbook", "Book", "WORKBOOK", "BOOK"):
@@ -98,6 +105,27 @@ def _identify_compound(path: str) -> Container:
                 return Container.XLS
     cause = "it is an Office file but no workbook; give a spreadsheet"
     raise _refuse(path, ErrorCode.E_PARSE_UNSUPPORTED, cause)
+
+
+def _has_sound_sizes(view: mmap.mmap) -> bool:
+    """Whether the sizes in a compound file fit the file.
+
+    Calamine reserves what they ask for, and Rust ends the process when it does not get it.
+    """
+    shift = int.from_bytes(view[30:32], "little")
+    if shift not in _SECTOR_SHIFTS:
+        return False
+    sectors = (len(view) >> shift) + 1
+    if any(int.from_bytes(view[at : at + 4], "little") > sectors for at in _SECTOR_COUNTS):
+        return False
+    for name in _SIZED_ENTRIES:
+        position = view.find(name.encode("utf-16-le") + b"\0\0")
+        if position < 0:
+            continue
+        size = view[position + _ENTRY_SIZE_OFFSET : position + _ENTRY_SIZE_OFFSET + 4]
+        if int.from_bytes(size, "little") > len(view):
+            return False
+    return True
 
 
 def _has_file_pass(view: mmap.mmap) -> bool:

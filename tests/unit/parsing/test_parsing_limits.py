@@ -9,7 +9,7 @@ from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ErrorCode, ParseError
 from ingestkit_excel.parsing import parse_workbook
 
-CFB = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
+CFB = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(22) + b"\x09\x00" + bytes(480)
 CONFIG = ExcelProcessorConfig(reader="openpyxl")
 
 
@@ -40,6 +40,11 @@ def zipped(path: Path, **parts: bytes) -> Path:
         (b"\xef\xbb\xbf<?xml version='1.0'?><Workbook/>", ErrorCode.E_PARSE_UNSUPPORTED),
         (b"\x09\x04\x06\x00" + bytes(50), ErrorCode.E_PARSE_UNSUPPORTED),
         (CFB + "EncryptedPackage".encode("utf-16-le"), ErrorCode.E_PARSE_PASSWORD),
+        (CFB[:44] + b"\xff" * 4 + CFB[48:], ErrorCode.E_PARSE_CORRUPT),
+        (
+            CFB + "Workbook\0".encode("utf-16-le") + b"\xff" * 120,
+            ErrorCode.E_PARSE_CORRUPT,
+        ),
         (CFB + "WordDocument".encode("utf-16-le"), ErrorCode.E_PARSE_UNSUPPORTED),
     ],
 )

@@ -18,6 +18,7 @@ from ingestkit_excel.workbook import CellRange, Workbook
 _TRANSITIONAL = "http://schemas.openxmlformats.org"
 _STRICT = "http://purl.oclc.org/ooxml"
 CONFIG = ExcelProcessorConfig(reader="openpyxl")
+CFB = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(22) + b"\x09\x00" + bytes(480)
 
 
 def package(path: Path, *, data: str, names: str = _TRANSITIONAL, sheets: str = "") -> Path:
@@ -153,7 +154,7 @@ def test_old_formats_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Without calamine an .xls says what to install."""
     monkeypatch.setitem(sys.modules, "python_calamine", None)
     path = tmp_path / "a.xls"
-    path.write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + "Workbook\0".encode("utf-16-le"))
+    path.write_bytes(CFB + "Workbook\0".encode("utf-16-le") + bytes(200))
     with pytest.raises(ParseError) as caught:
         parse_workbook(str(path), ExcelProcessorConfig())
     assert caught.value.code is ErrorCode.E_PARSE_UNSUPPORTED
@@ -173,7 +174,7 @@ def test_damaged_xls_is_corrupt(tmp_path: Path) -> None:
     """What calamine cannot read is coded."""
     pytest.importorskip("python_calamine")
     path = tmp_path / "a.xls"
-    head = bytes.fromhex("d0cf11e0a1b11ae1") + "Workbook\0".encode("utf-16-le")
+    head = CFB + "Workbook\0".encode("utf-16-le")
     path.write_bytes(head + bytes(600))
     with pytest.raises(ParseError) as caught:
         parse_workbook(str(path), ExcelProcessorConfig())
