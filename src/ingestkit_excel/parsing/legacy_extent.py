@@ -1,8 +1,8 @@
 """Measures .ods and .xlsb sheets before calamine, which allocates the whole bounding box.
 
 A single value in the last cell of a sheet would ask for hundreds of gigabytes, and Rust ends the
-process when it does not get them. For .xls the box is bounded by the format's 16-bit rows and
-columns only; a worker's memory limit has to serve there.
+process when it does not get them. Known limit: the dimensions that a damaged .xls declares are
+not checked here, so calamine may end the process over one; workers read it in a child process.
 """
 
 import zipfile

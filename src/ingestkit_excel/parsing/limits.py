@@ -6,6 +6,7 @@ directory have been added up; Python's ``zipfile`` never inflates more than an e
 
 import mmap
 import zipfile
+import zlib
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +18,15 @@ __all__ = ["Container", "identify_container", "source_error"]
 _CFB_MAGIC: Final = bytes.fromhex("d0cf11e0a1b11ae1")  # [MS-CFB] 2.2
 _ZIP_MAGICS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _BIFF_MAGICS: Final = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00")
+_ZIP_ERRORS: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    NotImplementedError,
+    RuntimeError,
+    LookupError,
+    ValueError,
+    EOFError,
+)
 _SECTOR_SHIFTS: Final = (9, 12)  # 512 and 4096 bytes, [MS-CFB] 2.2
 _SECTOR_COUNTS: Final = (40, 44, 64, 72)  # offsets: directory, FAT, mini FAT and DIFAT sectors
 _SIZED_ENTRIES: Final = ("Root Entry", "Workbook", "Book")
@@ -148,7 +158,7 @@ def _identify_zip(path: str, config: ExcelProcessorConfig) -> Container:
             _check_entries(path, entries, config)
             names = {entry.filename.replace("\\", "/").lower().lstrip("/") for entry in entries}
             return _zip_container(path, archive, names)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
+    except _ZIP_ERRORS as error:
         cause = "its zip directory is damaged or cut short; restore it from a good copy"
         raise _refuse(path, ErrorCode.E_PARSE_CORRUPT, cause) from error
 

@@ -27,7 +27,7 @@ PACKAGE_ERRORS: Final = (
     XmlParseError,
     ExpatError,
     DefusedXmlException,
-    KeyError,
+    LookupError,
     ValueError,
     EOFError,
     NotImplementedError,

@@ -107,6 +107,16 @@ def test_document_type_in_a_sheet_is_unsafe(tmp_path: Path) -> None:
     assert caught.value.code is ErrorCode.E_PARSE_UNSAFE
 
 
+def test_unknown_encoding_is_corrupt(tmp_path: Path) -> None:
+    """A part in an encoding that nobody knows is damage, not a crash."""
+    path = tmp_path / "a.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<?xml version='1.0' encoding='UTF-x'?><workbook/>")
+    with pytest.raises(ParseError) as caught:
+        parse_workbook(str(path), CONFIG)
+    assert caught.value.code is ErrorCode.E_PARSE_CORRUPT
+
+
 def test_rows_out_of_order_are_sorted(tmp_path: Path) -> None:
     """Rows come in the order of their numbers."""
     data = '<row r="2"><c r="A2"><v>2</v></c></row><row r="1"><c r="A1"><v>1</v></c></row>'
