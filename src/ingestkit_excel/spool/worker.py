@@ -22,7 +22,14 @@ from ingestkit_excel.spool.history import read_history, record_attempt
 from ingestkit_excel.spool.ids import new_nonce, new_worker_id
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.outcomes import cancelled_outcome, dead_outcome, rejected_outcome
-from ingestkit_excel.spool.publish import reveal, try_enqueue, try_fence, try_move, try_prepare
+from ingestkit_excel.spool.publish import (
+    is_present,
+    reveal,
+    try_enqueue,
+    try_fence,
+    try_move,
+    try_prepare,
+)
 from ingestkit_excel.spool.reaper import Reaper, server_time_s
 from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, encode_outcome
 from ingestkit_excel.spool.retention import collect_garbage
@@ -65,6 +72,7 @@ class SpoolWorker:
         self._held: dict[str, Stem] = {}
         self._candidates = Candidates(context)
         self._lock: HeldLock | None = None
+        self._unadmitted: Stem | None = None
         self._is_fenced = False
         self._reaper = Reaper(context, place.host_hash)
         self._collected_at = context.clock.monotonic()
@@ -99,14 +107,33 @@ class SpoolWorker:
             if self._is_fenced and not self._held:
                 self._enlist()
             for _ in range(_CLAIM_TRIES):
-                candidate = self._candidates.try_next(live_workers=self._reaper.live_workers)
-                if candidate is None:
+                if self._unadmitted is None and not self._try_take_next():
                     return None
-                if try_take(self._context, candidate, self.worker_id):
-                    claim = self._admit(candidate.stem)
-                    if claim is not None:
-                        return claim
+                claim = self._admit_taken()
+                if claim is not None:
+                    return claim
         return None
+
+    def _try_take_next(self) -> bool:
+        candidate = self._candidates.try_next(live_workers=self._reaper.live_workers)
+        if candidate is None:
+            return False
+        # Noted before the rename: an error in it, or after it, may leave the job with us, and
+        # while we live nobody else would take it back.
+        self._unadmitted = candidate.stem
+        if not try_take(self._context, candidate, self.worker_id):
+            self._unadmitted = None
+        return True
+
+    def _admit_taken(self) -> Claim | None:
+        if self._unadmitted is None:
+            return None
+        stem = self._held.get(self._unadmitted.job_id, self._unadmitted)
+        claim = self._admit(stem) if is_present(self._context, self._path(stem)) else None
+        if claim is None:
+            self._held.pop(stem.job_id, None)
+        self._unadmitted = None
+        return claim
 
     def _admit(self, stem: Stem) -> Claim | None:
         self._held[stem.job_id] = stem
@@ -115,7 +142,6 @@ class SpoolWorker:
         except NotRegular:
             target = f"{layout.QUARANTINE}/{stem.file_name}.{new_nonce()}"
             try_move(self._context, self._path(stem), target)
-            del self._held[stem.job_id]
             _LOG.warning("job_quarantined", extra={"job_id": stem.job_id})
             return None
         if isinstance(claim, RecordError):

@@ -221,6 +221,69 @@ def test_superseded_worker_cannot_publish() -> None:
     assert world.healthy.find_outcome(job_id) == published
 
 
+def test_superseded_worker_shows_nothing_before_the_new_one_commits() -> None:
+    """While another worker runs the job, the late one is stopped by the fence alone.
+
+    Broken on purpose: revealing without a successful fence makes this fail.
+    """
+    world = make_world()
+    job_id = world.healthy.submit(DRAFT)
+    paused = world.healthy.enlist(host="elsewhere")
+    late = paused.try_claim()
+    assert late is not None
+    worker = world.healthy.enlist(host="healthy")
+    for _ in range(10):
+        world.clock.advance(10.0)
+        worker.reap()
+    claim = worker.try_claim()
+    assert claim is not None
+    assert paused.complete(late, outcome_of(late, paused)) is Completion.SUPERSEDED
+    assert world.healthy.find_outcome(job_id) is None
+    assert worker.complete(claim, outcome_of(claim, worker)) is Completion.PUBLISHED
+
+
+@pytest.mark.parametrize("fault", [Fault.RETRIED, Fault.REPORTED_FAILED, Fault.FAILED])
+def test_worker_that_lives_learns_that_it_published(fault: Fault) -> None:
+    """A lost reply is not taken for a lost race.
+
+    Broken on purpose: answering "no such file" without a look at the target makes this fail.
+    """
+    for fault_at in itertools.count(1):
+        assert fault_at < OPERATIONS_MAX
+        world = make_world()
+        world.healthy.submit(DRAFT)
+        fs, spool = world.faulty(fault, 1_000_000)
+        worker = spool.enlist(host="faulty")
+        arm(fs, fault_at)
+        claim = again(worker.try_claim)
+        assert claim is not None
+        assert complete_at_last(worker, claim) is Completion.PUBLISHED
+        if not fs.was_hit:
+            return
+
+
+def complete_at_last(worker: SpoolWorker, claim: Claim) -> Completion:
+    """Complete, calling again after errors."""
+    return again(lambda: worker.complete(claim, outcome_of(claim, worker)))
+
+
+def test_torn_preparation_is_never_shown() -> None:
+    """Torn bytes under the attempt's name make the worker take the next number.
+
+    Broken on purpose: taking any existing preparation for ours makes this fail.
+    """
+    world = make_world()
+    job_id = world.healthy.submit(DRAFT)
+    worker = world.healthy.enlist(host="healthy")
+    claim = worker.try_claim()
+    assert claim is not None
+    world.disk.create(f"prep/{claim.stem}.out", b'{"format":1', durable=False)
+    assert worker.complete(claim, outcome_of(claim, worker)) is Completion.PUBLISHED
+    outcome = world.healthy.find_outcome(job_id)
+    assert outcome is not None
+    assert outcome.attempt == 2
+
+
 def test_worker_taken_for_dead_enlists_anew() -> None:
     """It learns of it by renewing, and claims under a new id."""
     world = make_world()
