@@ -1,8 +1,8 @@
 """Measures .ods and .xlsb sheets before calamine, which allocates the whole bounding box.
 
 A single value in the last cell of a sheet would ask for hundreds of gigabytes, and Rust ends the
-process when it does not get them. Known limit: the dimensions that a damaged .xls declares are
-not checked here, so calamine may end the process over one; workers read it in a child process.
+process when it does not get them. Known limit: of an .xls only the sizes checked in `limits` are
+known, so calamine may still end the process over a damaged one; workers read in a child process.
 """
 
 import zipfile

@@ -5,6 +5,7 @@ directory have been added up; Python's ``zipfile`` never inflates more than an e
 """
 
 import mmap
+import struct
 import zipfile
 import zlib
 from enum import StrEnum
@@ -27,6 +28,10 @@ _ZIP_ERRORS: Final = (
     ValueError,
     EOFError,
 )
+_DIMENSIONS: Final = bytes.fromhex("00020e00")  # record type and length
+_DIMENSIONS_BODY: Final = struct.Struct("<IIHHH")
+_XLS_ROWS_MAX: Final = 65_536
+_XLS_COLUMNS_MAX: Final = 256
 _SECTOR_SHIFTS: Final = (9, 12)  # 512 and 4096 bytes, [MS-CFB] 2.2
 _SECTOR_COUNTS: Final = (40, 44, 64, 72)  # offsets: directory, FAT, mini FAT and DIFAT sectors
 _SIZED_ENTRIES: Final = ("Root Entry", "Workbook", "Book")
@@ -135,6 +140,20 @@ def _has_sound_sizes(view: mmap.mmap) -> bool:
         size = view[position + _ENTRY_SIZE_OFFSET : position + _ENTRY_SIZE_OFFSET + 4]
         if int.from_bytes(size, "little") > len(view):
             return False
+    return _has_sound_dimensions(view)
+
+
+def _has_sound_dimensions(view: mmap.mmap) -> bool:
+    """Whether every Dimensions record, [MS-XLS] 2.4.90, stays within the grid of .xls."""
+    position = view.find(_DIMENSIONS)
+    while position >= 0:
+        _, rows, _, columns, reserved = _DIMENSIONS_BODY.unpack(
+            view[position + 4 : position + 18].ljust(14, b"\xff")
+        )
+        # The reserved zero tells a record from the same bytes by chance.
+        if reserved == 0 and (rows > _XLS_ROWS_MAX or columns > _XLS_COLUMNS_MAX):
+            return False
+        position = view.find(_DIMENSIONS, position + 4)
     return True
 
 

@@ -45,6 +45,10 @@ def zipped(path: Path, **parts: bytes) -> Path:
             CFB + "Workbook\0".encode("utf-16-le") + b"\xff" * 120,
             ErrorCode.E_PARSE_CORRUPT,
         ),
+        (
+            CFB + bytes.fromhex("00020e00 00000000 ffffff00 0000 0100 0000"),
+            ErrorCode.E_PARSE_CORRUPT,
+        ),
         (CFB + "WordDocument".encode("utf-16-le"), ErrorCode.E_PARSE_UNSUPPORTED),
     ],
 )
