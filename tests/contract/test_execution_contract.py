@@ -1,5 +1,8 @@
 """Every execution backend keeps the same promises, the one for tests included."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,10 +10,11 @@ from openpyxl import Workbook
 
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ErrorCode, ExecutionError
-from ingestkit_excel.execution import LocalExecutionBackend
+from ingestkit_excel.execution import DistributedExecutionBackend, LocalExecutionBackend
 from ingestkit_excel.models import ProcessingResult
 from ingestkit_excel.protocols import ExecutionBackend
 from ingestkit_excel.router import create_default_router
+from ingestkit_excel.spool import Spool, SpoolSettings
 from ingestkit_excel.testing.contracts import ExecutionBackendContract
 from ingestkit_excel.testing.execution import MockExecutionBackend
 
@@ -57,3 +61,17 @@ class TestLocal(ExecutionBackendContract):
             return router.process(path, source_uri, config)
 
         return LocalExecutionBackend(process)
+
+
+@pytest.mark.slow
+class TestDistributed(ExecutionBackendContract):
+    """The backend over a spool, with a worker process on the other side."""
+
+    @pytest.fixture
+    def backend(self, tmp_path: Path) -> Iterator[ExecutionBackend]:
+        """Give one whose share is the workbook's folder."""
+        spool = Spool.create(tmp_path / "spool", SpoolSettings(durability="none"))
+        command = [sys.executable, "-m", "spool_worker", "--spool", str(spool.directory)]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as worker:
+            yield DistributedExecutionBackend(spool.directory)
+            worker.kill()
