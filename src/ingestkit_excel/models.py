@@ -151,6 +151,14 @@ class SheetProfile(_Value):
     has_formulas: bool
     is_hidden: bool
     parser_used: ParserUsed
+    table_count: int = 0
+    """Runs of rows that look like a table of their own."""
+    table_row_count: int = 0
+    """Rows of these tables, their headers included."""
+    prose_char_count: int = 0
+    """Characters of the rows that hold a single cell of prose."""
+    prose_ratio: float = 0.0
+    """Their share of all characters on the sheet."""
 
 
 class FileProfile(_Value):

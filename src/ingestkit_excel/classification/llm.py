@@ -37,6 +37,8 @@ Structure of the sheet:
 - share of text cells: {text:.2f}
 - share of empty cells: {empty:.2f}
 - has formulas: {formulas}
+- tables found: {tables} (rows in them: {table_rows})
+- share of characters in lines of prose: {prose:.2f}
 
 Answer with one JSON object and nothing else:
 {{"type": "<one of the types>", "confidence": <number from 0 to 1>, "reasoning": "<a sentence>"}}
@@ -74,6 +76,9 @@ def build_prompt(sheet: SheetProfile) -> str:
         text=sheet.text_ratio,
         empty=sheet.empty_ratio,
         formulas=_yes_no(sheet.has_formulas),
+        tables=sheet.table_count,
+        table_rows=sheet.table_row_count,
+        prose=sheet.prose_ratio,
     )
 
 

@@ -6,7 +6,13 @@ from ingestkit_excel.classification.signals import Signal, Vote, count_votes
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.models import ClassificationTier, FileType
 
-__all__ = ["HIGH_CONFIDENCE", "MEDIUM_CONFIDENCE", "SheetVerdict", "decide_by_rules"]
+__all__ = [
+    "HIGH_CONFIDENCE",
+    "MEDIUM_CONFIDENCE",
+    "SheetVerdict",
+    "decide_by_rules",
+    "decide_mixture",
+]
 
 HIGH_CONFIDENCE: Final = 0.9  # at most one signal of five disagrees
 MEDIUM_CONFIDENCE: Final = 0.7  # a bare majority
@@ -44,6 +50,18 @@ def decide_by_rules(
         confidence,
         ClassificationTier.RULE_BASED,
         f"{votes} of {len(signals)} signals are {leading.value}",
+    )
+
+
+def decide_mixture(mixture: Signal) -> SheetVerdict | None:
+    """Give the verdict that a sheet is a hybrid, or ``None`` where nothing shows that it is."""
+    if mixture.vote is not Vote.HYBRID:
+        return None
+    return SheetVerdict(
+        FileType.HYBRID,
+        MEDIUM_CONFIDENCE,
+        ClassificationTier.RULE_BASED,
+        f"prose beside a table: {mixture.value:.0%} of the sheet's characters",
     )
 
 

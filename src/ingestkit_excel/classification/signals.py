@@ -1,7 +1,8 @@
 """Five signals of one sheet, each voting for a table or for a document. Pure.
 
 A signal abstains where the sheet gives it nothing to judge: columns of prose are consistent too,
-and a text-only reading knows of no merged cells. So a sheet can stay inconclusive.
+and a text-only reading knows of no merged cells. So a sheet can stay inconclusive. A signal of
+its own tells whether prose stands beside a table, which averages over the sheet cannot show.
 """
 
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import Any, Final
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.models import ParserUsed, SheetProfile
 
-__all__ = ["Signal", "Vote", "count_votes", "describe_signals", "read_signals"]
+__all__ = ["Signal", "Vote", "count_votes", "describe_signals", "read_mixture", "read_signals"]
 
 _TEXT_ALONE_MIN: Final = 0.95  # of the filled cells; a stray number makes no typed column
+_PROSE_CHARS_MIN: Final = 120  # a sentence or two; a source or a footnote is shorter
+_PROSE_RATIO_MIN: Final = 0.1  # of all characters; notes under a long table are part of it
 
 
 class Vote(StrEnum):
@@ -21,6 +24,7 @@ class Vote(StrEnum):
 
     TABULAR = "tabular"
     DOCUMENT = "document"
+    HYBRID = "hybrid"
     ABSTAIN = "abstain"
 
 
@@ -42,6 +46,17 @@ def read_signals(sheet: SheetProfile, config: ExcelProcessorConfig) -> tuple[Sig
         _merged_cells(sheet, config),
         _numeric_cells(sheet, config),
     )
+
+
+def read_mixture(sheet: SheetProfile, config: ExcelProcessorConfig) -> Signal:
+    """Tell whether a sheet is a table long enough and prose that is more than its notes."""
+    is_mixed = (
+        sheet.table_row_count >= config.min_row_count_for_tabular
+        and sheet.prose_char_count >= _PROSE_CHARS_MIN
+        and sheet.prose_ratio >= _PROSE_RATIO_MIN
+    )
+    vote = Vote.HYBRID if is_mixed else Vote.ABSTAIN
+    return Signal("prose_beside_table", sheet.prose_ratio, vote)
 
 
 def count_votes(signals: tuple[Signal, ...], vote: Vote) -> int:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ingestkit_excel.classification.llm import Answer, Reply, ask, build_prompt
-from ingestkit_excel.classification.rules import SheetVerdict, decide_by_rules
-from ingestkit_excel.classification.signals import describe_signals, read_signals
+from ingestkit_excel.classification.rules import SheetVerdict, decide_by_rules, decide_mixture
+from ingestkit_excel.classification.signals import describe_signals, read_mixture, read_signals
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ClassificationError, ErrorCode, IngestError
 from ingestkit_excel.models import (
@@ -70,9 +70,11 @@ def classify_workbook(
     verdicts: dict[str, SheetVerdict] = {}
     signals: dict[str, Any] = {}
     for sheet in profile.sheets:
-        measured = read_signals(sheet, config)
-        signals[sheet.name] = describe_signals(measured)
-        verdicts[sheet.name] = decide_by_rules(measured, config) or escalation.decide(sheet)
+        measured, mixture = read_signals(sheet, config), read_mixture(sheet, config)
+        signals[sheet.name] = describe_signals((*measured, mixture))
+        # Asked first: the averages of a sheet that is both speak for its larger part alone.
+        verdict = decide_mixture(mixture) or decide_by_rules(measured, config)
+        verdicts[sheet.name] = verdict or escalation.decide(sheet)
     return Classification(_combine(verdicts, signals), tuple(escalation.warnings))
 
 

@@ -6,7 +6,8 @@ from typing import Final
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ErrorCode
 from ingestkit_excel.models import FileProfile, SheetProfile
-from ingestkit_excel.workbook import Cell, CellKind, Row, Sheet, Workbook
+from ingestkit_excel.parsing.layout import SheetLayout
+from ingestkit_excel.workbook import CellKind, Row, Sheet, Workbook
 
 __all__ = ["profile_workbook"]
 
@@ -39,46 +40,60 @@ class _Counts:
     """Running counts of one sheet."""
 
     def __init__(self, samples_max: int) -> None:
-        self.filled = self.numeric = self.text = 0
         self.head: list[Row] = []
-        self.columns: list[Counter[str]] = []
+        self.chars = 0
+        self.layout = SheetLayout()
+        self._kinds: list[dict[CellKind, int]] = []
         self._head_max = _HEADER_SEARCH_ROWS + 1 + samples_max
 
     def add(self, row: Row) -> None:
+        """Take the next row into account."""
         if len(self.head) < self._head_max:
             self.head.append(row)
-        while len(self.columns) < len(row):
-            self.columns.append(Counter())
-        for column, cell in zip(self.columns, row, strict=False):
+        while len(self._kinds) < len(row):
+            self._kinds.append({})
+        cells = []
+        for index, cell in enumerate(row):
             if cell is None:
                 continue
-            family = _family(cell)
-            column[family] += 1
-            self.filled += 1
-            self.numeric += family == "number"
-            self.text += family == "text"
+            cells.append(cell)
+            kinds = self._kinds[index]
+            kinds[cell.kind] = kinds.get(cell.kind, 0) + 1
+            self.chars += len(cell.text)
+        self.layout.add(cells)
+
+    def columns(self) -> list[Counter[str]]:
+        """Give for each column how many cells of each family it holds."""
+        families: list[Counter[str]] = []
+        for kinds in self._kinds:
+            column: Counter[str] = Counter()
+            for kind, count in kinds.items():
+                column[_family(kind)] += count
+            families.append(column)
+        return families
 
 
-def _family(cell: Cell) -> str:
-    if cell.kind in _NUMERIC:
+def _family(kind: CellKind) -> str:
+    if kind in _NUMERIC:
         return "number"
-    if cell.kind in _MOMENTS:
+    if kind in _MOMENTS:
         return "moment"
-    if cell.kind is CellKind.BOOLEAN:
-        return "boolean"
-    return "text"
+    return "boolean" if kind is CellKind.BOOLEAN else "text"
 
 
 def _profile_sheet(sheet: Sheet, config: ExcelProcessorConfig) -> SheetProfile:
     counts = _Counts(config.max_sample_rows)
     for row in sheet.read_rows():
         counts.add(row)
+    counts.layout.finish()
+    columns = counts.columns()
     height = sheet.extent.height if sheet.extent else 0
     width = sheet.extent.width if sheet.extent else 0
     area = height * width
     header = _header_index(counts.head)
     merged = _merged_cells(sheet)
-    filled = max(counts.filled, 1)
+    totals = sum(columns, Counter[str]())
+    filled = max(totals.total(), 1)
     return SheetProfile(
         name=sheet.name,
         row_count=height,
@@ -88,14 +103,20 @@ def _profile_sheet(sheet: Sheet, config: ExcelProcessorConfig) -> SheetProfile:
         header_row_detected=header is not None,
         header_row_index=None if header is None else _top(sheet) + header,
         header_values=[] if header is None else _texts(counts.head[header]),
-        column_type_consistency=_consistency(counts, header),
-        numeric_ratio=counts.numeric / filled,
-        text_ratio=counts.text / filled,
-        empty_ratio=1 - counts.filled / area if area else 1.0,
+        column_type_consistency=_consistency(
+            columns, [] if header is None else counts.head[: header + 1]
+        ),
+        numeric_ratio=totals["number"] / filled,
+        text_ratio=totals["text"] / filled,
+        empty_ratio=1 - totals.total() / area if area else 1.0,
         sample_rows=_samples(counts.head, header, config.max_sample_rows),
         has_formulas=sheet.has_formulas,
         is_hidden=sheet.is_hidden,
         parser_used=sheet.parser_used,
+        table_count=counts.layout.table_count,
+        table_row_count=counts.layout.table_rows,
+        prose_char_count=counts.layout.prose_chars,
+        prose_ratio=counts.layout.prose_chars / max(counts.chars, 1),
     )
 
 
@@ -151,16 +172,15 @@ def _all_text(row: Row) -> bool:
     return all(cell.kind is CellKind.TEXT for cell in row if cell is not None)
 
 
-def _consistency(counts: _Counts, header: int | None) -> float:
+def _consistency(columns: list[Counter[str]], skipped: list[Row]) -> float:
     """Average over the columns of the share of the commonest type, header and above left out."""
-    skipped = counts.head[: header + 1] if header is not None else []
     shares = []
-    for index, column in enumerate(counts.columns):
+    for index, column in enumerate(columns):
         families = column.copy()
         for row in skipped:
             cell = row[index] if index < len(row) else None
             if cell is not None:
-                families[_family(cell)] -= 1
+                families[_family(cell.kind)] -= 1
         total = families.total()
         if total > 0:
             shares.append(max(families.values()) / total)

@@ -26,6 +26,7 @@ _TEXT_CHARS_MEAN_MAX: Final = 80  # cells longer than this on average are prose
 _TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it
 _COLUMNS_MAX: Final = 1600  # what PostgreSQL takes; SQLite takes 2000
 _FILL_MIN: Final = 0.5  # a table has more filled cells than holes
+_FULL: Final = 0.8  # two columns with more holes are a form with its answers
 _TEXT_KINDS = frozenset({CellKind.TEXT, CellKind.FORMULA, CellKind.ERROR})
 
 
@@ -151,7 +152,8 @@ def _judge(
     enough = len(body) >= context.config.min_row_count_for_tabular
     if header and is_grid and ((has_types and len(body) >= 2) or (enough and cells.width > 2)):
         return _Verdict(RegionType.DATA_TABLE, 0.9)
-    if is_grid and ((has_types and enough and fill > 0.8) or prefers_tables):
+    is_typed_grid = has_types and enough and (fill > _FULL or cells.width > 2)
+    if is_grid and (is_typed_grid or prefers_tables):
         return _Verdict(RegionType.DATA_TABLE, 0.6)
     return _Verdict(RegionType.TEXT_BLOCK, 0.6)
 
