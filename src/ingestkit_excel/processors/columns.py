@@ -16,6 +16,12 @@ _VALUE_CHARS_MAX: Final = 60  # longer values are prose, not categories
 _TOP_VALUES: Final = 5
 _INTEGER_MAX: Final = 2**63 - 1  # what a 64-bit SQL integer holds
 _EXACT_FLOAT_MAX: Final = 2**53  # above this a float no longer holds every integer
+_TOTAL_CHARS_MAX: Final = 40  # a label such as "Total for the north"; longer is a remark
+_TOTAL: Final = re.compile(
+    r"\s*(grand |net |gross |overall )?(sub[- ]?)?(totals?|sum|gesamt|(zwischen)?summe|insgesamt|"
+    r"totale|totaal|somme|sous-total|suma|razem|toplam|итого|合計|总计|小计)\b",
+    re.IGNORECASE,
+)
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 _NUMBERS = frozenset({CellKind.NUMBER, CellKind.PERCENT, CellKind.CURRENCY})
 _MOMENTS = {
@@ -25,16 +31,56 @@ _MOMENTS = {
 }
 
 
-class ColumnStatistics:
-    """What the cells of one column have in common."""
+class _Tally:
+    """Counts texts; beyond a bound it still counts how many, but not which."""
 
     def __init__(self) -> None:
-        self.filled = 0
+        self.total = 0
+        self.is_open = True
+        self._counts: Counter[str] = Counter()
+
+    def add(self, text: str) -> None:
+        self.total += 1
+        if not self.is_open:
+            return
+        self._counts[text[: _VALUE_CHARS_MAX + 1]] += 1
+        if len(self._counts) > _DISTINCT_MAX:
+            self.is_open = False
+            self._counts.clear()
+
+    def joined(self, other: "_Tally") -> "_Tally":
+        joined = _Tally()
+        joined.total = self.total + other.total
+        joined._counts = self._counts + other._counts
+        joined.is_open = self.is_open and other.is_open and len(joined._counts) <= _DISTINCT_MAX
+        return joined
+
+    def describe_distinct(self) -> str:
+        if not self.is_open:
+            return f"more than {_DISTINCT_MAX} distinct"
+        return f"{len(self._counts)} distinct; most frequent: {self.describe_top()}"
+
+    def describe_top(self) -> str:
+        if not self.is_open:
+            return f"{self.total} cells"
+        top = self._counts.most_common(_TOP_VALUES)
+        return ", ".join(f"{_shorten(text)} ({count})" for text, count in top)
+
+
+class ColumnStatistics:
+    """What the cells of one column have in common.
+
+    Labels of totals and formulas without a stored value do not decide the type, unless they
+    outnumber the values: in a typed column they are NULL, and the description names them.
+    """
+
+    def __init__(self) -> None:
         self.is_used = False
         self._types: set[ColumnType] = set()
         self._has_big_integer = False
-        self._counts: Counter[str] = Counter()
-        self._is_open = True
+        self._durations = 0
+        self._values = _Tally()
+        self._aside = _Tally()
         self._low: str | int | float | None = None
         self._high: str | int | float | None = None
 
@@ -43,22 +89,31 @@ class ColumnStatistics:
         if cell is None:
             return
         self.is_used = True
-        if cell.kind is CellKind.TEXT:  # most cells of most sheets, so no further questions
+        if cell.kind is CellKind.TEXT:  # most cells of most sheets, so few further questions
+            if ColumnType.TEXT not in self._types and _is_total_label(cell.text):
+                self._aside.add(cell.text)
+                return
             kind = ColumnType.TEXT
         elif is_blank_value(cell):
+            return
+        elif cell.kind is CellKind.FORMULA:
+            self._aside.add(cell.text)
             return
         else:
             kind = _type_of(cell)
             self._note_value(cell, kind)
-        self.filled += 1
         self._types.add(kind)
-        if self._is_open:
-            self._count(cell.text)
+        self._values.add(cell.text)
 
     @property
     def type(self) -> ColumnType:
         """The narrowest type that keeps every value; mixed columns are text."""
         types = self._types
+        if self._aside.total > self._values.total or self._durations not in (
+            0,
+            self._values.total,
+        ):
+            return ColumnType.TEXT
         if len(types) == 1:
             return next(iter(types))
         if types == {ColumnType.INTEGER, ColumnType.REAL} and not self._has_big_integer:
@@ -69,27 +124,26 @@ class ColumnStatistics:
 
     def describe(self) -> str:
         """Give range, number of distinct values and the most frequent ones, as a sentence."""
-        if not self.filled:
+        is_text = self.type is ColumnType.TEXT
+        values = self._values.joined(self._aside) if is_text else self._values
+        if not values.total:
             return "no values"
-        parts = [f"{self.filled} values"]
-        if self.type is not ColumnType.TEXT and self._low is not None:
+        parts = [f"{values.total} values"]
+        if not is_text and self._durations:
+            parts.append("durations, stored in seconds")
+        if not is_text and self._low is not None:
             parts.append(f"from {self._low} to {self._high}")
-        if not self._is_open:
-            return "; ".join([*parts, f"more than {_DISTINCT_MAX} distinct"])
-        parts.append(f"{len(self._counts)} distinct")
-        top = self._counts.most_common(_TOP_VALUES)
-        named = ", ".join(f"{_shorten(text)} ({count})" for text, count in top)
-        return "; ".join([*parts, f"most frequent: {named}"])
-
-    def _count(self, text: str) -> None:
-        self._counts[text[: _VALUE_CHARS_MAX + 1]] += 1
-        if len(self._counts) > _DISTINCT_MAX:
-            self._is_open = False
-            self._counts.clear()
+        parts.append(values.describe_distinct())
+        if not is_text and self._aside.total:
+            parts.append(f"NULL for {self._aside.describe_top()}")
+        return "; ".join(parts)
 
     def _note_value(self, cell: Cell, kind: ColumnType) -> None:
         value = cell.value
-        if kind is ColumnType.INTEGER or kind is ColumnType.REAL:
+        if isinstance(value, timedelta):
+            self._durations += 1
+            self._widen(value.total_seconds())
+        elif kind is ColumnType.INTEGER or kind is ColumnType.REAL:
             if isinstance(value, int) and abs(value) > _EXACT_FLOAT_MAX:
                 self._has_big_integer = True
             self._widen(value if isinstance(value, int | float) else None)
@@ -115,10 +169,18 @@ def is_blank_value(cell: Cell) -> bool:
 
 
 def table_value(cell: Cell | None, kind: ColumnType) -> TableValue:
-    """Give the value that stands in a column of that type; dates and times as ISO 8601 text."""
+    """Give the value that stands in a column of that type.
+
+    Dates and times are ISO 8601 text; durations are seconds, in a text column hours, minutes and
+    seconds. What a typed column has no value for is NULL.
+    """
     if cell is None or is_blank_value(cell):
         return None
     value = cell.value
+    if cell.kind is CellKind.TEXT or cell.kind is CellKind.FORMULA:
+        return cell.text if kind is ColumnType.TEXT else None
+    if isinstance(value, timedelta):
+        return value.total_seconds() if kind is ColumnType.REAL else cell.text
     if cell.kind in _MOMENTS:
         return _moment(value, cell, kind)
     if kind is ColumnType.BOOLEAN:
@@ -138,6 +200,8 @@ def _type_of(cell: Cell) -> ColumnType:
     if cell.kind in _MOMENTS:
         return _MOMENTS[cell.kind]
     value = cell.value
+    if isinstance(value, timedelta):
+        return ColumnType.REAL
     is_number = cell.kind in _NUMBERS and isinstance(value, int | float)
     if not is_number or (_LEADING_ZERO.match(cell.text) and cell.text.lstrip("+-").isdigit()):
         return ColumnType.TEXT
@@ -160,9 +224,11 @@ def _moment(value: object, cell: Cell, kind: ColumnType) -> str:
         return value.date().isoformat() if is_day else value.isoformat()
     if isinstance(value, date) and kind is ColumnType.DATETIME:
         return datetime.combine(value, time()).isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return str(value) if isinstance(value, timedelta) else cell.text
+    return value.isoformat() if isinstance(value, date | time) else cell.text
+
+
+def _is_total_label(text: str) -> bool:
+    return len(text) <= _TOTAL_CHARS_MAX and _TOTAL.match(text) is not None
 
 
 def _shorten(text: str) -> str:

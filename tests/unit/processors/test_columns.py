@@ -1,6 +1,6 @@
 """Column types: the narrowest that keeps every value."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -84,3 +84,72 @@ def test_many_distinct_values_are_not_remembered() -> None:
     for value in range(1500):
         statistics.add(Cell(value, str(value), NUMBER))
     assert statistics.describe() == "1500 values; from 0 to 1499; more than 1000 distinct"
+
+
+@pytest.mark.parametrize(
+    ("odd", "kind"),
+    [
+        ("=SUM(B2:B3)", CellKind.FORMULA),
+        ("Total", TEXT),
+        ("Subtotal, north", TEXT),
+        ("Summe", TEXT),
+        ("#DIV/0!", CellKind.ERROR),
+    ],
+)
+def test_a_total_row_does_not_turn_a_typed_column_into_text(odd: str, kind: CellKind) -> None:
+    """What is no value is NULL, wherever it stands."""
+    values = [(4, "4", NUMBER), (5, "5", NUMBER)]
+    assert column(*values, (odd, odd, kind)) == (ColumnType.INTEGER, [4, 5, None])
+    assert column((odd, odd, kind), *values) == (ColumnType.INTEGER, [None, 4, 5])
+
+
+@pytest.mark.parametrize("odd", ["open", "Totally different", "Total " + "of all sites " * 4])
+def test_other_texts_make_a_column_text(odd: str) -> None:
+    """Only the label of a total is known not to be a value."""
+    found = column((4, "4", NUMBER), (5, "5", NUMBER), (odd, odd, TEXT))
+    assert found == (ColumnType.TEXT, ["4", "5", odd])
+
+
+def test_formulas_that_outnumber_the_values_are_kept() -> None:
+    """A column of formulas would be all NULL, so their texts stand."""
+    formulas = [(f"=A{n}", f"=A{n}", CellKind.FORMULA) for n in (2, 3)]
+    assert column(*formulas, (4, "4", NUMBER)) == (ColumnType.TEXT, ["=A2", "=A3", "4"])
+
+
+def test_a_text_column_keeps_labels_of_totals() -> None:
+    """A label above the first text counts as a value like all others."""
+    statistics = ColumnStatistics()
+    for text in ("Total", "Rent", "Total"):
+        statistics.add(Cell(text, text, TEXT))
+    assert statistics.type is ColumnType.TEXT
+    assert statistics.describe() == "3 values; 2 distinct; most frequent: Total (2), Rent (1)"
+
+
+def test_a_description_names_what_is_null() -> None:
+    """The label of a total far below is found, though the store holds NULL for it."""
+    statistics = ColumnStatistics()
+    for value in (4, 5):
+        statistics.add(Cell(value, str(value), NUMBER))
+    statistics.add(Cell("Total", "Total", TEXT))
+    assert statistics.describe() == (
+        "2 values; from 4 to 5; 2 distinct; most frequent: 4 (1), 5 (1); NULL for Total (1)"
+    )
+
+
+def test_durations_are_seconds_and_the_description_says_so() -> None:
+    """A query can add them up."""
+    long, short = timedelta(hours=26, minutes=30), timedelta(seconds=90)
+    parts = [(long, "26:30:00", CellKind.DURATION), (short, "0:01:30", CellKind.DURATION)]
+    assert column(*parts) == (ColumnType.REAL, [95400.0, 90.0])
+    statistics = ColumnStatistics()
+    for part in parts:
+        statistics.add(Cell(*part))
+    assert "durations, stored in seconds; from 90.0 to 95400.0" in statistics.describe()
+
+
+@pytest.mark.parametrize("other", [(3, "3", NUMBER), (0.5, "0.5", NUMBER), ("late", "late", TEXT)])
+def test_durations_are_not_mixed_with_plain_numbers(other: tuple[Any, str, CellKind]) -> None:
+    """Seconds and something else in one column would be added up by mistake."""
+    kind, values = column((timedelta(hours=2), "2:00:00", CellKind.DURATION), other)
+    assert kind is ColumnType.TEXT
+    assert values == ["2:00:00", other[1]]
