@@ -14,12 +14,16 @@ from ingestkit_excel.backends import HashingEmbedder, open_store
 from ingestkit_excel.classification import Classification, classify_workbook
 from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.config import ExcelProcessorConfig
-from ingestkit_excel.errors import ErrorCode, ExecutionError, IngestError, IngestKitError
+from ingestkit_excel.errors import (
+    ErrorCode,
+    ExecutionError,
+    IngestError,
+    IngestKitError,
+    ProcessingError,
+)
 from ingestkit_excel.execution import create_execution_backend
-from ingestkit_excel.identity import canonical_source_uri, chunk_id, text_hash
+from ingestkit_excel.identity import canonical_source_uri
 from ingestkit_excel.models import (
-    ChunkMetadata,
-    ChunkPayload,
     ClassificationStageResult,
     FileType,
     IngestionMethod,
@@ -29,7 +33,7 @@ from ingestkit_excel.models import (
     TableData,
 )
 from ingestkit_excel.parsing import parse_workbook, profile_workbook
-from ingestkit_excel.processors import ChunkDraft, ProcessContext, SheetOutput, process_sheet
+from ingestkit_excel.processors import ProcessContext, SheetOutput, build_payloads, process_sheet
 from ingestkit_excel.protocols import (
     EmbeddingBackend,
     ExecutionBackend,
@@ -182,9 +186,8 @@ class ExcelRouter:
             db_uri=self._structured_db.get_connection_uri(),
         )
         outputs = [
-            (sheet, process_sheet(sheet, _type_of(sheet, classification), context))
+            (sheet, _process(sheet, _type_of(sheet, classification), context))
             for sheet in workbook.sheets
-            if sheet.extent is not None
         ]
         for _, output in outputs:
             run.details.extend(output.warnings)
@@ -195,7 +198,7 @@ class ExcelRouter:
             ingest_key=_key_of(run),
             source_uri=run.source_uri,
             tables=_tables(outputs),
-            chunks=_chunks(run, outputs, context),
+            chunks=build_payloads(outputs, context, source_uri=run.source_uri, run_id=run.run_id),
         )
 
     def _parse(self, run: _Run, config: ExcelProcessorConfig) -> Workbook:
@@ -253,47 +256,18 @@ def _tables(outputs: Sequence[tuple[Sheet, SheetOutput]]) -> list[tuple[str, Tab
     return [(table.name, table.data) for _, output in outputs for table in output.tables]
 
 
-def _chunks(
-    run: _Run, outputs: Sequence[tuple[Sheet, SheetOutput]], context: ProcessContext
-) -> list[ChunkPayload]:
-    drafts = [(sheet, draft) for sheet, output in outputs for draft in output.chunks]
-    return [
-        _payload(run, sheet, draft, index=index, context=context)
-        for index, (sheet, draft) in enumerate(drafts)
-    ]
-
-
-def _payload(
-    run: _Run, sheet: Sheet, draft: ChunkDraft, *, index: int, context: ProcessContext
-) -> ChunkPayload:
-    digest = text_hash(draft.text)
-    metadata = ChunkMetadata(
-        source_uri=run.source_uri,
-        sheet_name=sheet.name,
-        region_id=draft.region_id,
-        ingestion_method=draft.ingestion_method,
-        parser_used=sheet.parser_used,
-        parser_version=context.config.parser_version,
-        chunk_index=index,
-        chunk_hash=digest,
-        ingest_key=context.ingest_key,
-        ingest_run_id=run.run_id,
-        tenant_id=context.config.tenant_id,
-        table_name=draft.table_name,
-        db_uri=context.db_uri if draft.table_name else None,
-        row_count=draft.row_count,
-        columns=None if draft.columns is None else list(draft.columns),
-        section_title=draft.section_title,
-        original_structure=draft.original_structure,
-        cell_range=draft.cell_range,
-        is_hidden=sheet.is_hidden,
-    )
-    return ChunkPayload(
-        id=chunk_id(context.ingest_key, digest, index),
-        text=draft.text,
-        vector=[],
-        metadata=metadata,
-    )
+def _process(sheet: Sheet, file_type: FileType, context: ProcessContext) -> SheetOutput:
+    """Process a sheet and see to it that something came of its cells."""
+    output = process_sheet(sheet, file_type, context)
+    if sheet.extent is not None and not output.tables and not output.chunks:
+        # A sheet with an extent has a cell with something to see: success would lose it.
+        raise ProcessingError(
+            ErrorCode.E_PROCESS_SERIALIZE,
+            f"cannot process cells {sheet.extent.a1}: neither a table nor text came of them; "
+            "this is a defect, please report it",
+            sheet_name=sheet.name,
+        )
+    return output
 
 
 def _submit(

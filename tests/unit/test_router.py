@@ -9,6 +9,7 @@ from openpyxl import Workbook
 from ingestkit_excel.backends import HashingEmbedder, open_store
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.models import FileType
+from ingestkit_excel.processors import SheetOutput
 from ingestkit_excel.router import ExcelRouter, create_default_router
 
 
@@ -89,3 +90,15 @@ def test_a_batch_keeps_order_and_isolates_failures(roster: Path, tmp_path: Path)
     results = router.process_batch(paths)
     assert [r.file_path for r in results] == paths
     assert [bool(r.errors) for r in results] == [False, True, False]
+
+
+def test_a_processor_that_loses_a_sheet_is_a_coded_error(
+    roster: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Success without any output is impossible where a sheet has cells; nothing is written."""
+    monkeypatch.setattr("ingestkit_excel.router.process_sheet", lambda *_: SheetOutput())
+    store = open_store("memory://")
+    result = ExcelRouter(store, store, None, HashingEmbedder(8)).process(str(roster))
+    assert result.errors == ["E_PROCESS_SERIALIZE"]
+    assert result.error_details[0].sheet_name == "Roster"
+    assert (result.tables, result.chunks_created) == ([], 0)

@@ -7,5 +7,13 @@ from ingestkit_excel.processors.output import (
     ProcessContext,
     SheetOutput,
 )
+from ingestkit_excel.processors.payloads import build_payloads
 
-__all__ = ["ChunkDraft", "NamedTable", "ProcessContext", "SheetOutput", "process_sheet"]
+__all__ = [
+    "ChunkDraft",
+    "NamedTable",
+    "ProcessContext",
+    "SheetOutput",
+    "build_payloads",
+    "process_sheet",
+]
