@@ -142,6 +142,7 @@ def _run(options: argparse.Namespace) -> None:
         slots = [
             JobSlot(
                 roots=roots,
+                spool_directory=spool.directory.absolute(),
                 store=store,
                 clock=clock,
                 on_done=stop.wake,

@@ -4,10 +4,12 @@ Knows neither the spool nor signals. Everything a workbook can do ends in a `Ver
 """
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydantic import ValidationError
@@ -21,6 +23,7 @@ from spool_worker.child import run_job
 
 __all__ = ["JobSlot", "Verdict"]
 
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")  # all of a submitted name that reaches our disk
 _MTIME_TOLERANCE_NS = 1_000_000  # SMB keeps 100 ns, some servers milliseconds
 _Status = Literal["done", "failed", "rejected", "cancelled"]
 
@@ -46,6 +49,7 @@ class JobSlot:
     """A place for one running job, with its warm child.
 
     Args:
+        spool_directory: Where the child finds workbooks that travel with their jobs.
         store: URL of the store that the child's router writes to.
         on_done: Called from another thread when `poll` may have a verdict.
         memory_bytes_max: What the child may use.
@@ -55,18 +59,21 @@ class JobSlot:
         self,
         *,
         roots: Roots,
+        spool_directory: Path,
         store: str,
         clock: Clock,
         on_done: Callable[[], None] | None = None,
         memory_bytes_max: int | None = None,
     ) -> None:
         self._roots = roots
+        self._spool_directory = spool_directory
         self._store = store
         self._clock = clock
         self._child = WarmChild(
             run_job, clock=clock, on_done=on_done, memory_bytes_max=memory_bytes_max
         )
         self._running: _Running | None = None
+        self._private: TemporaryDirectory[str] | None = None
 
     @property
     def claim(self) -> Claim | None:
@@ -94,7 +101,7 @@ class JobSlot:
             if reply is None:
                 return None
             verdict = self._judge(running, reply)
-        self._running = None
+        self._end()
         return verdict
 
     def stop(self) -> Claim | None:
@@ -102,13 +109,19 @@ class JobSlot:
         claim = self.claim
         if claim is not None:
             self._child.kill()
-        self._running = None
+        self._end()
         return claim
 
     def close(self) -> None:
         """End the child."""
-        self._running = None
         self._child.close()
+        self._end()
+
+    def _end(self) -> None:
+        self._running = None
+        private, self._private = self._private, None
+        if private is not None:
+            private.cleanup()
 
     def cancelled(self, claim: Claim) -> Outcome:
         """Describe a job that was stopped at its submitter's wish."""
@@ -118,21 +131,40 @@ class JobSlot:
         return self._outcome(claim, "cancelled", result)
 
     def _payload(self, job: Job, path: Path) -> str:
+        attachment = None
+        if job.blob_sha256 is not None:
+            attachment = {
+                "spool": str(self._spool_directory),
+                "sha256": job.blob_sha256,
+                "size_bytes": job.size_bytes,
+            }
         return json.dumps(
             {
                 "store": self._store,
                 "path": str(path),
                 "file_path": job.file_path,
-                "source_uri": job.source_uri,
+                # The path of a private copy names nothing that would last.
+                "source_uri": job.source_uri or (job.file_path if attachment else None),
                 "config": job.config.model_dump(mode="json"),
+                "attachment": attachment,
             }
         )
+
+    def _private_path(self, claim: Claim) -> Path | Verdict:
+        # The child copies the workbook there, so that a slow share holds up no heartbeat.
+        try:
+            self._private = TemporaryDirectory(prefix="spool-worker-", ignore_cleanup_errors=True)
+        except OSError as error:
+            message = f"cannot make a temporary directory: {error.strerror}; set TMPDIR"
+            return Verdict(claim, code=ErrorCode.E_SOURCE_UNREADABLE, message=message)
+        suffix = PurePath(claim.job.file_path).suffix
+        name = f"workbook{suffix if _SUFFIX.fullmatch(suffix) else ''}"
+        return Path(self._private.name, name)
 
     def _locate(self, claim: Claim) -> Path | Verdict:
         job = claim.job
         if job.blob_sha256 is not None:
-            message = f"cannot open {job.file_path}: this worker takes no attached workbooks"
-            return self._refuse(claim, "rejected", ErrorCode.E_EXECUTION_REJECTED, message)
+            return self._private_path(claim)
         try:
             path = self._roots.resolve(job.root, job.rel)
             stat = path.stat()

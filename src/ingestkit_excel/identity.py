@@ -8,7 +8,14 @@ from typing import BinaryIO
 
 from ingestkit_excel.models import IngestKey
 
-__all__ = ["canonical_source_uri", "chunk_id", "compute_ingest_key", "hash_stream", "text_hash"]
+__all__ = [
+    "canonical_source_uri",
+    "chunk_id",
+    "compute_ingest_key",
+    "hash_file",
+    "hash_stream",
+    "text_hash",
+]
 
 _HASH_BLOCK_BYTES = 1 << 20  # large enough that the digest, not the loop, is the cost
 _CHUNK_NAMESPACE = uuid.UUID("6f0b8c36-6ef1-5d0c-9d52-1d8f1b7f0a51")  # ours alone, never change
@@ -20,6 +27,16 @@ def hash_stream(stream: BinaryIO) -> str:
     while block := stream.read(_HASH_BLOCK_BYTES):
         digest.update(block)
     return digest.hexdigest()
+
+
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """Give the SHA-256 of a file's bytes, in hex.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as stream:
+        return hash_stream(stream)
 
 
 def text_hash(text: str) -> str:
@@ -43,10 +60,8 @@ def compute_ingest_key(
     Raises:
         FileNotFoundError: There is no such file.
     """
-    with open(file_path, "rb") as stream:
-        content_hash = hash_stream(stream)
     return IngestKey(
-        content_hash=content_hash,
+        content_hash=hash_file(file_path),
         source_uri=source_uri or canonical_source_uri(file_path),
         parser_version=parser_version,
         tenant_id=tenant_id,

@@ -1,5 +1,6 @@
 """What every `FileSystem` promises, held against the real one and the one in memory."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def fs(request: pytest.FixtureRequest, tmp_path: Path) -> FileSystem:
     if request.param == "memory":
         return MemoryFileSystem()
     return FaultyFileSystem(MemoryFileSystem(), Fault.FAILED, 1_000_000)
+
+
+@pytest.fixture
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a directory that is no part of the tree."""
+    return tmp_path_factory.mktemp("outside")
 
 
 def test_created_file_reads_back(fs: FileSystem) -> None:
@@ -80,6 +87,50 @@ def test_missing_names_are_missing(fs: FileSystem) -> None:
         fs.create("a/b", b"", durable=False)
     with pytest.raises(Missing):
         fs.make_directory("a/b")
+
+
+def test_file_of_this_host_is_copied_in_and_out(fs: FileSystem, outside: Path) -> None:
+    """Every byte arrives, and both ways give the digest of what they saw."""
+    data = bytes(range(256)) * 5000  # more than one block
+    (outside / "a").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    for durable in (True, False):
+        path = f"copy-{durable}"
+        assert fs.copy_in(outside / "a", path, max_bytes=len(data), durable=durable) == digest
+        assert fs.copy_out(path, outside / path, max_bytes=len(data)) == digest
+        assert (outside / path).read_bytes() == data
+
+
+def test_copies_keep_to_their_limit(fs: FileSystem, outside: Path) -> None:
+    """One byte too many is `TooLarge` either way."""
+    (outside / "a").write_bytes(b"123456")
+    with pytest.raises(TooLarge):
+        fs.copy_in(outside / "a", "short", max_bytes=5, durable=False)
+    fs.copy_in(outside / "a", "whole", max_bytes=6, durable=False)
+    with pytest.raises(TooLarge):
+        fs.copy_out("whole", outside / "b", max_bytes=5)
+
+
+def test_copies_take_no_name_that_is_there(fs: FileSystem, outside: Path) -> None:
+    """Nothing is overwritten on either side."""
+    (outside / "a").write_bytes(b"new")
+    fs.create("taken", b"old", durable=False)
+    with pytest.raises(Exists):
+        fs.copy_in(outside / "a", "taken", max_bytes=9, durable=False)
+    with pytest.raises(FileExistsError):
+        fs.copy_out("taken", outside / "a", max_bytes=9)
+    assert fs.read("taken", max_bytes=9) == b"old"
+
+
+def test_copies_tell_which_side_failed(fs: FileSystem, outside: Path) -> None:
+    """Of this host an `OSError`, of the tree a `FileSystemError`."""
+    with pytest.raises(FileNotFoundError):
+        fs.copy_in(outside / "none", "a", max_bytes=9, durable=False)
+    (outside / "a").write_bytes(b"x")
+    with pytest.raises(Missing):
+        fs.copy_in(outside / "a", "none/a", max_bytes=9, durable=False)
+    with pytest.raises(Missing):
+        fs.copy_out("none", outside / "b", max_bytes=9)
 
 
 def test_rename_consumes_its_source(fs: FileSystem) -> None:

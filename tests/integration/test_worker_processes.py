@@ -102,6 +102,24 @@ def test_a_worker_gives_the_same_results_as_this_process(spool: Spool) -> None:
     assert [_comparable(result) for result in results] == [_comparable(result) for result in here]
 
 
+def test_attached_workbooks_give_the_same_results_as_here(spool: Spool, tmp_path: Path) -> None:
+    """A worker that cannot see them names tables and errors as this process does."""
+    home = tmp_path / "home"
+    home.mkdir()
+    paths = [str(_write_workbook(home / "Sales 2024.xlsx")), str(home / "broken.xlsx")]
+    (home / "broken.xlsx").write_bytes(b"no workbook")
+    here = create_default_router(f"bundle://{home / 'here'}", config=CONFIG).process_batch(paths)
+    backend = DistributedExecutionBackend(spool.directory, attach=True)
+    jobs = [backend.submit(path, CONFIG) for path in paths]
+    for path in paths:
+        Path(path).unlink()
+    with _worker(spool, "--drain") as worker:
+        assert worker.wait(60) == ExitCode.OK
+    results = [backend.get_result(job, timeout=5) for job in jobs]
+    assert results[0].tables_created == 1
+    assert [_comparable(result) for result in results] == [_comparable(result) for result in here]
+
+
 def _comparable(result: ProcessingResult) -> dict[str, object]:
     times = {"parse_duration_seconds", "classification_duration_seconds", "embed_duration_seconds"}
     fields = result.model_dump(exclude={"ingest_run_id", "processing_time_seconds"})

@@ -37,6 +37,9 @@ Roots = Annotated[
     list[str] | None,
     typer.Option("--root", help="NAME=PATH: where this host sees a root that workers know."),
 ]
+Attach = Annotated[
+    bool, typer.Option("--attach", help="Copy workbooks that workers cannot see into the spool.")
+]
 Settings = Annotated[Path | None, typer.Option("--config", help="Settings, a .json or .yaml file.")]
 
 
@@ -69,6 +72,7 @@ def ingest(
         typer.Option("--spool", help="Let the workers of this spool do it; their store is used."),
     ] = None,
     root: Roots = None,
+    attach: Attach = False,
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds to wait for each job of a spool.")
     ] = None,
@@ -79,6 +83,8 @@ def ingest(
     settings = _settings(config)
     if spool is not None and store is not None:
         raise typer.BadParameter("the workers choose the store; drop --store or --spool")
+    if spool is None and attach:
+        raise typer.BadParameter("there is nothing to attach workbooks to; add --spool")
     workbooks = find_workbooks(paths)
     if spool is None:
         outcome = ingest_here(
@@ -86,7 +92,7 @@ def ingest(
         )
         resume = "run the same command again; workbooks already ingested are only replaced"
     else:
-        backend = jobs.open_backend(spool, jobs.parse_roots(root))
+        backend = jobs.open_backend(spool, jobs.parse_roots(root), attach=attach)
         outcome = submit_jobs(backend, workbooks, settings)
         for path, job_id in outcome.jobs.items():
             advise(f"submitted {job_id}  {path}")
@@ -101,12 +107,13 @@ def submit(
     paths: Paths,
     spool: SpoolOption,
     root: Roots = None,
+    attach: Attach = False,
     config: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Submit workbooks to a spool and print their job ids without waiting."""
     workbooks = find_workbooks(paths)
-    backend = jobs.open_backend(spool, jobs.parse_roots(root))
+    backend = jobs.open_backend(spool, jobs.parse_roots(root), attach=attach)
     outcome = submit_jobs(backend, workbooks, _settings(config))
     if as_json:
         print_json([{"file": path, "job_id": outcome.jobs.get(path)} for path in outcome.paths])

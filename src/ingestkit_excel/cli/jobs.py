@@ -32,9 +32,11 @@ def parse_roots(texts: Sequence[str] | None) -> dict[str, str]:
     return roots
 
 
-def open_backend(spool: Path, roots: Mapping[str, str]) -> DistributedExecutionBackend:
+def open_backend(
+    spool: Path, roots: Mapping[str, str], *, attach: bool = False
+) -> DistributedExecutionBackend:
     """Reach the workers behind a spool."""
-    return DistributedExecutionBackend(str(spool), roots=roots)
+    return DistributedExecutionBackend(str(spool), roots=roots, attach=attach)
 
 
 def init_spool(directory: Path, *, as_json: bool) -> None:

@@ -1,12 +1,13 @@
 """Hands workbooks to workers on other hosts through a spool directory on a share.
 
-Jobs carry names of workbooks, not their content, and never credentials. A job outlives this
-process: its id is enough to ask for the result from anywhere the spool is mounted.
+Jobs carry names of workbooks, or on request the workbooks, and never credentials. A job outlives
+this process: its id is enough to ask for the result from anywhere the spool is mounted.
 """
 
 import getpass
 import os
 import socket
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -31,8 +32,8 @@ class DistributedExecutionBackend:
     Args:
         queue_url: ``spool:///mnt/share/spool`` or the path of an existing spool directory.
         roots: Names of roots and where this host has them; ``share`` is the spool's parent.
-        attach: Carry workbooks that lie outside every root along with their jobs. This spool
-            format has no place for them yet, so they are refused all the same.
+        attach: Copy workbooks that lie outside every root into the spool, up to
+            ``config.max_file_size_bytes``; without it they are refused.
         priority: 0 goes first, 9 last.
 
     Raises:
@@ -62,13 +63,18 @@ class DistributedExecutionBackend:
     ) -> str:
         """Put a job for the workbook into the spool; it is there for good when this returns."""
         try:
-            draft = self._draft(file_path, config, source_uri)
-            job_id = self._spool.submit(draft, priority=self._priority)
+            draft, attach = self._draft(file_path, config, source_uri)
+            job_id = self._spool.submit(draft, priority=self._priority, attach=attach)
         except ValueError as error:  # a name that is no Unicode text, settings beyond all measure
             raise ExecutionError(
                 ErrorCode.E_EXECUTION_SUBMIT,
                 f"cannot submit {str(file_path)!a}: the job cannot be written down "
                 f"({type(error).__name__}); rename the workbook or shorten the settings",
+            ) from error
+        except OSError as error:
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_SUBMIT,
+                f"cannot submit {file_path}: {error.strerror}; give a readable workbook",
             ) from error
         except SpoolError as error:
             raise ExecutionError(
@@ -110,39 +116,34 @@ class DistributedExecutionBackend:
 
     def _draft(
         self, file_path: str, config: ExcelProcessorConfig, source_uri: str | None
-    ) -> JobDraft:
+    ) -> tuple[JobDraft, Path | None]:
         path = Path(file_path).resolve()
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise ExecutionError(
-                ErrorCode.E_EXECUTION_SUBMIT,
-                f"cannot submit {file_path}: {error.strerror}; give a readable workbook",
-            ) from error
+        status = path.stat()
         root, rel = self._locate(path)
-        return JobDraft(
+        if not root:
+            _check_can_be_carried(path, status, config)
+        draft = JobDraft(
             root=root,
             rel=rel,
             file_path=str(file_path),
             source_uri=source_uri or str(path),
             config=config,
-            size_bytes=stat.st_size,
-            mtime_ns=stat.st_mtime_ns,
+            size_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
             timeout_s=config.execution_job_timeout,
             submitter_host=socket.gethostname(),
             submitter_user=_user_name(),
             submitter_pid=os.getpid(),
         )
+        return draft, None if root else path
 
     def _locate(self, path: Path) -> tuple[str, str]:
         try:
             return self._roots.locate(path)
-        except ExecutionError as error:
+        except ExecutionError:
             if not self._attach:
                 raise
-            raise ExecutionError(
-                error.code, f"{error.message} (attaching is not possible in spools of this format)"
-            ) from error
+            return "", path.name
 
     def _wait(self, job_id: str, timeout: float | None) -> Outcome | None:
         if timeout is not None:
@@ -177,6 +178,19 @@ class DistributedExecutionBackend:
             f"still there, ask for {job_id} again",
             job_id=job_id,
         )
+
+
+def _check_can_be_carried(path: Path, status: os.stat_result, config: ExcelProcessorConfig) -> None:
+    cause = None
+    if not stat.S_ISREG(status.st_mode):
+        cause = "it is no plain file, so it cannot be attached; give a workbook"
+    elif status.st_size > config.max_file_size_bytes:
+        cause = (
+            f"its {status.st_size} bytes are more than the {config.max_file_size_bytes} that may "
+            "be attached; raise max_file_size_bytes or put it where workers can see it"
+        )
+    if cause is not None:
+        raise ExecutionError(ErrorCode.E_EXECUTION_SUBMIT, f"cannot submit {path}: {cause}")
 
 
 def _read_outcome(outcome: Outcome, file_path: str) -> ProcessingResult:

@@ -7,7 +7,12 @@ __all__ = ["failed_result"]
 
 
 def failed_result(
-    file_path: str, code: ErrorCode, message: str, *, tenant_id: str | None = None
+    file_path: str,
+    code: ErrorCode,
+    message: str,
+    *,
+    tenant_id: str | None = None,
+    recoverable: bool = False,
 ) -> ProcessingResult:
     """Give a result that holds nothing but one coded error of the stage ``execution``."""
     return ProcessingResult(
@@ -16,5 +21,7 @@ def failed_result(
         ingest_run_id="",
         tenant_id=tenant_id,
         errors=[code.value],
-        error_details=[IngestError(code=code, message=message, stage="execution")],
+        error_details=[
+            IngestError(code=code, message=message, stage="execution", recoverable=recoverable)
+        ],
     )

@@ -10,8 +10,10 @@ a directory onto a non-empty one is refused (P5).
 
 import contextlib
 import errno
+import hashlib
 import os
 import stat as stat_module
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -38,7 +40,7 @@ __all__ = [
 
 _FILE_MODE = 0o660  # submitters and workers share a group, nobody else reads workbooks' names
 _DIRECTORY_MODE = 0o770
-_READ_BLOCK_BYTES = 1 << 20  # one round trip for nearly every record
+_READ_BLOCK_BYTES = 1 << 20  # one round trip for nearly every record, few for a workbook
 
 
 class FileSystemError(Exception):
@@ -118,6 +120,23 @@ class FileSystem(Protocol):
         """Read a whole plain file; `NotRegular` or `TooLarge` when it is not fit to be read."""
         ...
 
+    def copy_in(self, source: Path, path: str, *, max_bytes: int, durable: bool) -> str:
+        """Copy a file of this host into a new file and give the SHA-256 of what was written.
+
+        Raises:
+            OSError: The source cannot be read.
+            TooLarge: It is larger than ``max_bytes``; what was written so far stays.
+        """
+        ...
+
+    def copy_out(self, path: str, target: Path, *, max_bytes: int) -> str:
+        """Copy a plain file to a new file of this host and give the SHA-256 of what was read.
+
+        Raises:
+            OSError: The target cannot be written.
+        """
+        ...
+
     def rename(self, source: str, target: str) -> None:
         """Move a name; a file replaces a file, a directory only an empty directory."""
         ...
@@ -192,9 +211,32 @@ _KINDS: dict[int, type[FileSystemError]] = {
 }
 
 
-def _translated(error: OSError, path: str) -> FileSystemError:
-    kind = _KINDS.get(error.errno or 0, Unreachable)
-    return kind(path, error.strerror or type(error).__name__)
+@contextlib.contextmanager
+def _translated(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        kind = _KINDS.get(error.errno or 0, Unreachable)
+        raise kind(path, error.strerror or type(error).__name__) from error
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextlib.contextmanager
+def _written(descriptor: int, *, durable: bool) -> Iterator[int]:
+    try:
+        yield descriptor
+        if durable:
+            os.fsync(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+        raise
+    os.close(descriptor)
 
 
 class RealFileSystem:
@@ -208,123 +250,130 @@ class RealFileSystem:
 
     def create(self, path: str, data: bytes, *, durable: bool) -> None:
         """Make a new file; write, sync and close are all checked, for quotas show up late."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            descriptor = os.open(self._path(path), flags, _FILE_MODE)
-            self._write_and_close(descriptor, data, durable)
-        except OSError as error:
-            raise _translated(error, path) from error
+        with _translated(path), self._new_file(path, durable=durable) as descriptor:
+            _write(descriptor, data)
 
-    @staticmethod
-    def _write_and_close(descriptor: int, data: bytes, durable: bool) -> None:
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            if durable:
-                os.fsync(descriptor)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-            raise
-        os.close(descriptor)
+    def _new_file(self, path: str, *, durable: bool) -> contextlib.AbstractContextManager[int]:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        return _written(os.open(self._path(path), flags, _FILE_MODE), durable=durable)
 
     def read(self, path: str, *, max_bytes: int) -> bytes:
         """Read a whole plain file without following a link or waiting on a FIFO."""
+        return b"".join(self._read_blocks(path, max_bytes))
+
+    def _read_blocks(self, path: str, max_bytes: int) -> Generator[bytes]:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
+        with _translated(path):
             descriptor = os.open(self._path(path), flags)
-            with open(descriptor, "rb", buffering=0) as stream:
+        try:
+            with _translated(path):
                 status = os.fstat(descriptor)
-                if not stat_module.S_ISREG(status.st_mode) or status.st_nlink > 1:
-                    raise NotRegular(path, "it is no plain file of one name")
-                if status.st_size > max_bytes:
-                    raise TooLarge(path, f"{status.st_size} bytes, at most {max_bytes} allowed")
-                blocks = bytearray()
-                while block := stream.read(_READ_BLOCK_BYTES):
-                    blocks += block
-                    if len(blocks) > max_bytes:
-                        raise TooLarge(path, f"it grew past {max_bytes} bytes while being read")
-                return bytes(blocks)
-        except OSError as error:
-            raise _translated(error, path) from error
+            if not stat_module.S_ISREG(status.st_mode) or status.st_nlink > 1:
+                raise NotRegular(path, "it is no plain file of one name")
+            if status.st_size > max_bytes:
+                raise TooLarge(path, f"{status.st_size} bytes, at most {max_bytes} allowed")
+            count = 0
+            while True:  # ends at the end of the file or at the limit
+                with _translated(path):
+                    block = os.read(descriptor, _READ_BLOCK_BYTES)
+                if not block:
+                    return
+                count += len(block)
+                if count > max_bytes:
+                    raise TooLarge(path, f"it grew past {max_bytes} bytes while being read")
+                yield block
+        finally:
+            with contextlib.suppress(OSError):  # every byte that counts was read by now
+                os.close(descriptor)
+
+    def copy_in(self, source: Path, path: str, *, max_bytes: int, durable: bool) -> str:
+        """Copy block by block; what is hashed is what was written."""
+        digest, count = hashlib.sha256(), 0
+        with open(source, "rb", buffering=0) as stream, contextlib.ExitStack() as closing:
+            with _translated(path):
+                descriptor = closing.enter_context(self._new_file(path, durable=durable))
+            while block := stream.read(_READ_BLOCK_BYTES):
+                count += len(block)
+                if count > max_bytes:
+                    raise TooLarge(path, f"the source has more than {max_bytes} bytes")
+                digest.update(block)
+                with _translated(path):
+                    _write(descriptor, block)
+            with _translated(path):
+                closing.close()  # the sync and the close may be where a full disk shows
+        return digest.hexdigest()
+
+    def copy_out(self, path: str, target: Path, *, max_bytes: int) -> str:
+        """Copy block by block; what is hashed is what was read."""
+        digest = hashlib.sha256()
+        blocks = self._read_blocks(path, max_bytes)
+        with contextlib.closing(blocks), open(target, "xb", buffering=0) as stream:
+            for block in blocks:
+                digest.update(block)
+                _write(stream.fileno(), block)
+        return digest.hexdigest()
 
     def rename(self, source: str, target: str) -> None:
         """Move a name by rename(2)."""
-        try:
+        with _translated(source):
             os.rename(self._path(source), self._path(target))
-        except OSError as error:
-            raise _translated(error, source) from error
 
     def remove(self, path: str) -> None:
         """Remove a file by unlink(2)."""
-        try:
+        with _translated(path):
             os.unlink(self._path(path))
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def make_directory(self, path: str) -> None:
         """Make one directory; a set-group bit comes from its parent."""
-        try:
+        with _translated(path):
             os.mkdir(self._path(path), _DIRECTORY_MODE)
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory by rmdir(2)."""
-        try:
+        with _translated(path):
             os.rmdir(self._path(path))
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def list_directory(self, path: str) -> list[str]:
         """Give the names in the directory."""
-        try:
+        with _translated(path):
             return os.listdir(self._path(path))
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def _open_directory(self, path: str) -> int:
         return os.open(self._path(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def refresh(self, path: str) -> None:
         """Open and close the directory; on NFS this asks the server (P4)."""
-        try:
+        with _translated(path):
             os.close(self._open_directory(path))
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def stamp(self, path: str) -> Stamp:
         """Open, then ``fstat``: a bare ``stat`` may be a minute old on NFS."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
+        with _translated(path):
             descriptor = os.open(self._path(path), flags)
             try:
                 status = os.fstat(descriptor)
             finally:
                 os.close(descriptor)
-        except OSError as error:
-            raise _translated(error, path) from error
         return Stamp(status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_size)
 
     def touch(self, path: str) -> None:
         """Set the file's times to the server's now."""
-        try:
+        with _translated(path):
             os.utime(self._path(path), follow_symlinks=False)
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def rewrite(self, path: str, data: bytes) -> None:
         """Replace the content in place, for a rename over it may never be seen on SMB."""
         flags = os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            self._write_and_close(os.open(self._path(path), flags), data, durable=True)
-        except OSError as error:
-            raise _translated(error, path) from error
+        with (
+            _translated(path),
+            _written(os.open(self._path(path), flags), durable=True) as descriptor,
+        ):
+            _write(descriptor, data)
 
     def sync_directory(self, path: str) -> None:
         """Sync the directory; a file system that has no such operation needs none."""
-        try:
+        with _translated(path):
             descriptor = self._open_directory(path)
             try:
                 os.fsync(descriptor)
@@ -333,24 +382,19 @@ class RealFileSystem:
                     raise
             finally:
                 os.close(descriptor)
-        except OSError as error:
-            raise _translated(error, path) from error
 
     def free_space(self) -> int:
         """Bytes this account may still write, as statvfs(3) tells."""
-        try:
+        with _translated("."):
             status = os.statvfs(self.root)
-        except OSError as error:
-            raise _translated(error, ".") from error
         return status.f_bavail * status.f_frsize
 
     def try_lock(self, path: str) -> HeldLock | None:
         """Take a `filelock.FileLock` at once, or give ``None``."""
         lock = FileLock(self._path(path), timeout=0, thread_local=False, mode=_FILE_MODE)
-        try:
-            lock.acquire(blocking=False)
-        except (Timeout, NotImplementedError):  # held, or this file system has no locks
-            return None
-        except OSError as error:
-            raise _translated(error, path) from error
+        with _translated(path):
+            try:
+                lock.acquire(blocking=False)
+            except (Timeout, NotImplementedError):  # held, or this file system has no locks
+                return None
         return lock

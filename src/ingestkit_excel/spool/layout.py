@@ -32,6 +32,7 @@ __all__ = [
     "WORKERS",
     "WORKER_ID_PATTERN",
     "Stem",
+    "blob_path",
     "bucket_of",
     "cancel_path",
     "claims_directory",
@@ -182,6 +183,11 @@ def done_path(stem: Stem, *, is_dead: bool = False) -> str:
 def result_path(job_id: str) -> str:
     """The one place where the outcome of a job appears."""
     return f"{RESULTS}/{shard_of(job_id)}/{job_id}.json"
+
+
+def blob_path(sha256: str) -> str:
+    """Where the workbook of that content is."""
+    return f"{BLOBS}/{sha256[-2:]}/{sha256}"
 
 
 def cancel_path(job_id: str) -> str:

@@ -57,7 +57,8 @@ class JobDraft(_Record):
 
     root: str
     rel: str
-    blob_sha256: str | None = None
+    blob_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """The workbook's content, which is in the spool; ``root`` and ``rel`` do not count then."""
     file_path: str
     """As the submitter named it; for display."""
     source_uri: str | None = None

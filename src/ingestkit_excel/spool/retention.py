@@ -1,4 +1,4 @@
-"""Forgetting what is old: outcomes, keys, superseded preparations, carried workbooks.
+"""Forgetting what is old: outcomes, keys, superseded preparations; carried workbooks with them.
 
 Owns: every deletion of what was once published.
 Promises: a job without a visible outcome is never forgotten; after a crash the next run goes on.
@@ -6,17 +6,15 @@ Never does: compare a file's time with this host's clock.
 """
 
 import contextlib
-import itertools
-from collections.abc import Iterator
 from typing import Final
 
 from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.blobs import sweep_blobs
 from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing
-from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.publish import is_present
 from ingestkit_excel.spool.reaper import server_time_s
-from ingestkit_excel.spool.records import JOB_BYTES_MAX, RecordError, decode_job
+from ingestkit_excel.spool.records import RecordError
 from ingestkit_excel.spool.settings import SpoolContext
 from ingestkit_excel.spool.submission import read_marker
 
@@ -35,7 +33,7 @@ def collect_garbage(context: SpoolContext) -> int:
         for job_id in old:
             _forget(context, job_id, commits.get(job_id, []), markers.get(job_id))
     _remove_old_preparations(context, limit_s)
-    _remove_old_blobs(context, limit_s)
+    sweep_blobs(context, limit_s)
     return len(old)
 
 
@@ -114,51 +112,3 @@ def _remove_old_preparations(context: SpoolContext, limit_s: float) -> None:
         )
         if not is_committed:
             _remove(context, f"{layout.PREP}/{name}")
-
-
-def _remove_old_blobs(context: SpoolContext, limit_s: float) -> None:
-    old = [
-        (f"{layout.BLOBS}/{shard}/{name}", name)
-        for shard in list_known(context, layout.BLOBS)
-        for name in list_known(context, f"{layout.BLOBS}/{shard}")
-    ]
-    old = [(path, name) for path, name in old if _is_old(context, path, limit_s)]
-    if not old:
-        return
-    try:
-        wanted = _wanted_blobs(context)
-    except (FileSystemError, RecordError):
-        return  # what waits cannot be read now, so nothing it may need is removed
-    for path, name in old:
-        if name.partition(".")[0] not in wanted:
-            _remove(context, path)
-
-
-def _wanted_blobs(context: SpoolContext) -> set[str]:
-    claims = [f"{layout.CLAIMS}/{name}" for name in list_known(context, layout.CLAIMS)]
-    wanted: set[str] = set()
-    # Jobs move while we look, forward or back: the first state is looked at again at the end.
-    for directory in itertools.chain(
-        _buckets(context), (layout.DELAYED,), claims, _buckets(context)
-    ):
-        for name in list_known(context, directory):
-            delayed = layout.parse_delayed(name)
-            stem = delayed[1] if delayed else layout.parse_job_file(name)
-            if stem is not None:
-                wanted |= _blob_of(context, f"{directory}/{name}", stem)
-    return wanted
-
-
-def _buckets(context: SpoolContext) -> Iterator[str]:
-    for priority in layout.PRIORITIES:
-        for bucket in list_known(context, f"{layout.PENDING}/{priority}"):
-            yield f"{layout.PENDING}/{priority}/{bucket}"
-
-
-def _blob_of(context: SpoolContext, path: str, stem: Stem) -> set[str]:
-    try:
-        data = context.fs.read(path, max_bytes=JOB_BYTES_MAX)
-    except Missing:
-        return set()  # it moved; the look at the next state finds it
-    blob = decode_job(data, job_id=stem.job_id, digest=stem.digest).blob_sha256
-    return set() if blob is None else {blob}

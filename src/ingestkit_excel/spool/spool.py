@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
 from ingestkit_excel.spool import layout
+from ingestkit_excel.spool.blobs import Blob, fetch_blob, put_blob, restore_blob
 from ingestkit_excel.spool.failures import translated
 from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem, boot_id
 from ingestkit_excel.spool.ids import JobIds, host_digest
@@ -119,14 +120,17 @@ class Spool:
         priority: int = 5,
         not_before_s: float | None = None,
         key: str | None = None,
+        attach: Path | None = None,
     ) -> str:
         """Accept a job and give its id; once this returns, the job survives a crash.
 
         ``priority`` 0 is served first, 9 last. ``not_before_s`` holds the job back so many
-        seconds. Two submissions under the same ``key`` are one job.
+        seconds. Two submissions under the same ``key`` are one job. The workbook ``attach`` is
+        copied into the spool, for hosts that cannot see it; its content counts, not its place.
 
         Raises:
             ValueError: The priority is not 0 to 9, or the job is too large.
+            OSError: The workbook to attach cannot be read.
             SpoolError: The job was not accepted.
             ExecutionError: ``E_EXECUTION_SUBMIT``: the key belongs to another workbook.
         """
@@ -136,9 +140,38 @@ class Spool:
             due_s: int | None = None
             if not_before_s is not None and not_before_s > 0:
                 due_s = int(server_time_s(self._context) + not_before_s) + 1
+            blob: Blob | None = None
+            if attach is not None:
+                limit = draft.config.max_file_size_bytes
+                blob = put_blob(self._context, attach, max_bytes=limit)
+                facts = {"blob_sha256": blob.sha256, "size_bytes": blob.size_bytes}
+                draft = draft.model_copy(update=facts)
             if key is None:
-                return submit_job(self._context, draft, priority=priority, due_s=due_s)
-            return submit_keyed(self._context, draft, key, priority=priority, due_s=due_s)
+                job_id = submit_job(self._context, draft, priority=priority, due_s=due_s)
+            else:
+                job_id = submit_keyed(self._context, draft, key, priority=priority, due_s=due_s)
+            if blob is not None and attach is not None:
+                restore_blob(self._context, blob, attach)
+            return job_id
+
+    def fetch_attachment(self, sha256: str, target: Path, *, max_bytes: int) -> None:
+        """Copy a workbook that travels with a job to a new file of this host.
+
+        Raises:
+            OSError: The file cannot be written.
+            SpoolError: The workbook is not there, damaged, or out of reach; worth another try.
+        """
+        damage: tuple[ErrorCode, str]
+        with translated("fetch a workbook from", self.directory):
+            try:
+                return fetch_blob(self._context, sha256, target, max_bytes=max_bytes)
+            except Missing:
+                damage = ErrorCode.E_SOURCE_NOT_FOUND, "it is not there; submit the workbook again"
+            except RecordError as error:
+                advice = "remove that file and submit the workbook again"
+                damage = ErrorCode.E_SOURCE_UNREADABLE, f"{error}; {advice}"
+        message = f"cannot fetch a workbook from {self.directory}: {damage[1]}"
+        raise SpoolError(damage[0], message, directory=str(self.directory))
 
     def find_outcome(self, job_id: str) -> Outcome | None:
         """Give the outcome of a job; ``None`` when there is none yet.

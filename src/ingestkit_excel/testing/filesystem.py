@@ -5,11 +5,13 @@ and spoils its k-th operation, so that a test can try every k. A process that cr
 nothing any more: each later call crashes too, also those in ``finally`` blocks.
 """
 
+import hashlib
 import itertools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import TypeVar
 
 from ingestkit_excel.clock import Clock
@@ -118,6 +120,21 @@ class MemoryFileSystem:
         if len(data) > max_bytes:
             raise TooLarge(path, f"{len(data)} bytes, at most {max_bytes} allowed")
         return data
+
+    def copy_in(self, source: Path, path: str, *, max_bytes: int, durable: bool) -> str:
+        """Copy a file of this host into the tree."""
+        data = source.read_bytes()
+        self.create(path, data[:max_bytes], durable=durable)
+        if len(data) > max_bytes:
+            raise TooLarge(path, f"the source has more than {max_bytes} bytes")
+        return hashlib.sha256(data).hexdigest()
+
+    def copy_out(self, path: str, target: Path, *, max_bytes: int) -> str:
+        """Copy a file of the tree to this host."""
+        data = self.read(path, max_bytes=max_bytes)
+        with open(target, "xb") as stream:
+            stream.write(data)
+        return hashlib.sha256(data).hexdigest()
 
     def rename(self, source: str, target: str) -> None:
         """Move a name under the rules of rename(2)."""
@@ -279,6 +296,24 @@ class FaultyFileSystem:
     def read(self, path: str, *, max_bytes: int) -> bytes:
         """As the wrapped one, unless it is this operation's turn to fail."""
         return self._run(lambda: self._inner.read(path, max_bytes=max_bytes), path)
+
+    def copy_in(self, source: Path, path: str, *, max_bytes: int, durable: bool) -> str:
+        """As the wrapped one, unless it is this operation's turn to fail."""
+
+        def torn() -> str:
+            half = source.read_bytes()[: source.stat().st_size // 2]
+            self._inner.create(path, half, durable=durable)
+            return ""
+
+        return self._run(
+            lambda: self._inner.copy_in(source, path, max_bytes=max_bytes, durable=durable),
+            path,
+            torn,
+        )
+
+    def copy_out(self, path: str, target: Path, *, max_bytes: int) -> str:
+        """As the wrapped one, unless it is this operation's turn to fail."""
+        return self._run(lambda: self._inner.copy_out(path, target, max_bytes=max_bytes), path)
 
     def rename(self, source: str, target: str) -> None:
         """As the wrapped one, unless it is this operation's turn to fail."""

@@ -144,6 +144,23 @@ def test_a_workbook_off_the_share_is_refused_with_the_fix(
     assert "outside every root" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["submit", "ingest"])
+def test_a_workbook_off_the_share_can_be_attached(
+    command: str, workbook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy of it is in the spool, and its job waits."""
+    spool = workbook.parent / "spool"
+    main(["init", str(spool)])
+    elsewhere = tmp_path / "elsewhere.xlsx"
+    elsewhere.write_bytes(workbook.read_bytes())
+    limit = ["--timeout", "0"] if command == "ingest" else []
+    main([command, str(elsewhere), "--spool", str(spool), "--attach", *limit])
+    assert "outside every root" not in capsys.readouterr().err
+    assert [b.read_bytes() for b in spool.glob("blobs/*/*")] == [elsewhere.read_bytes()]
+    main(["status", str(spool), "--json"])
+    assert json.loads(capsys.readouterr().out)["pending"] == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected", "told"),
     [
@@ -151,6 +168,7 @@ def test_a_workbook_off_the_share_is_refused_with_the_fix(
         (["status", "nowhere"], ExitCode.SPOOL, "E_SPOOL_NOT_FOUND"),
         (["frobnicate"], ExitCode.USAGE, "frobnicate"),
         (["ingest", ".", "--spool", "s", "--root", "data"], ExitCode.USAGE, "NAME=PATH"),
+        (["ingest", ".", "--attach"], ExitCode.USAGE, "add --spool"),
     ],
 )
 def test_mistakes_are_told_in_one_message(

@@ -1,5 +1,6 @@
 """The distributed backend speaks through a spool."""
 
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -111,13 +112,52 @@ def test_a_job_every_attempt_crashed_on_gives_a_coded_result(spool: Spool) -> No
 
 def test_a_workbook_that_is_missing_or_elsewhere_is_refused(spool: Spool, tmp_path: Path) -> None:
     """Nothing is put into the spool."""
-    backend = DistributedExecutionBackend(spool.directory, attach=True)
+    backend = DistributedExecutionBackend(spool.directory)
     (tmp_path / "b.xlsx").touch()
     for path in (tmp_path / "b.xlsx", tmp_path / "share" / "none.xlsx"):
         with pytest.raises(ExecutionError, match=re.escape(str(path))) as caught:
             backend.submit(str(path), CONFIG)
         assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
     assert spool.status().pending == 0
+
+
+def test_an_attached_workbook_travels_with_its_job(spool: Spool, tmp_path: Path) -> None:
+    """It is in the spool under its digest, once, and the job says so."""
+    backend = DistributedExecutionBackend(spool.directory, attach=True)
+    for name in ("b.xlsx", "copy.xlsx"):
+        (tmp_path / name).write_bytes(b"off the share")
+    jobs = [backend.submit(str(tmp_path / name), CONFIG) for name in ("b.xlsx", "copy.xlsx")]
+    (tmp_path / "b.xlsx").unlink()
+    job = _run_one(spool)
+    digest = hashlib.sha256(b"off the share").hexdigest()
+    assert (job.job_id, job.root, job.rel, job.size_bytes) == (jobs[0], "", "b.xlsx", 13)
+    assert job.blob_sha256 == digest
+    assert (job.file_path, job.source_uri) == (str(tmp_path / "b.xlsx"),) * 2
+    blobs = list((spool.directory / "blobs").glob("*/*"))
+    assert [(blob.parent.name, blob.name) for blob in blobs] == [(digest[-2:], digest)]
+    assert blobs[0].read_bytes() == b"off the share"
+
+
+def test_a_workbook_below_a_root_is_not_copied(spool: Spool) -> None:
+    """Attaching is for those that workers cannot see."""
+    DistributedExecutionBackend(spool.directory, attach=True).submit(str(_workbook(spool)), CONFIG)
+    assert _run_one(spool).blob_sha256 is None
+    assert list((spool.directory / "blobs").iterdir()) == []
+
+
+def test_only_a_plain_file_of_allowed_size_is_attached(spool: Spool, tmp_path: Path) -> None:
+    """The message tells the limit."""
+    backend = DistributedExecutionBackend(spool.directory, attach=True)
+    large, folder = tmp_path / "large.xlsx", tmp_path / "folder.xlsx"
+    large.write_bytes(b"12345")
+    folder.mkdir()
+    config = ExcelProcessorConfig(max_file_size_bytes=4)
+    for path, cause in ((large, "raise max_file_size_bytes"), (folder, "no plain file")):
+        with pytest.raises(ExecutionError, match=cause) as caught:
+            backend.submit(str(path), config)
+        assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
+    assert spool.status().pending == 0
+    assert list((spool.directory / "blobs").iterdir()) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow Unicode names only")

@@ -33,7 +33,9 @@ class ScriptedSlot(JobSlot):
     """Gives the verdict that ``script`` gives; ``None`` keeps the job running."""
 
     def __init__(self, share: Path, script: Callable[[Claim], Verdict | None]) -> None:
-        super().__init__(roots=Roots({"share": share}), store="memory://", clock=CLOCK)
+        super().__init__(
+            roots=Roots({"share": share}), spool_directory=share, store="memory://", clock=CLOCK
+        )
         self._script = script
         self._claim: Claim | None = None
 

@@ -1,6 +1,7 @@
 """A claim becomes a verdict, whatever its job or its workbook is like."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,12 @@ CLOCK = SystemClock()
 @pytest.fixture
 def slot(tmp_path: Path) -> Iterator[JobSlot]:
     """Give a slot whose root is the test's directory."""
-    store = f"bundle://{tmp_path / 'store'}"
-    opened = JobSlot(roots=Roots({"share": tmp_path}), store=store, clock=CLOCK)
+    opened = JobSlot(
+        roots=Roots({"share": tmp_path}),
+        spool_directory=tmp_path / "spool",
+        store=f"bundle://{tmp_path / 'store'}",
+        clock=CLOCK,
+    )
     yield opened
     opened.close()
 
@@ -88,7 +93,6 @@ def test_a_root_this_host_lacks_is_left_to_other_workers(slot: JobSlot, tmp_path
     ("fields", "status", "code"),
     [
         ({"rel": "../a.xlsx"}, "rejected", "E_EXECUTION_REJECTED"),
-        ({"blob_sha256": "0" * 64}, "rejected", "E_EXECUTION_REJECTED"),
         ({"rel": "gone.xlsx"}, "failed", "E_SOURCE_NOT_FOUND"),
         ({"size_bytes": 1}, "failed", "E_SOURCE_CHANGED"),
         ({"mtime_ns": 1}, "failed", "E_SOURCE_CHANGED"),
@@ -104,6 +108,81 @@ def test_a_workbook_that_is_not_as_submitted_gives_a_coded_result(
     assert outcome.result is not None
     assert (outcome.status, outcome.result.errors) == (status, [code])
     assert outcome.result.file_path == "as/submitted.xlsx"
+
+
+def _attach(share: Path, **fields: object) -> Claim:
+    spool = Spool.create(share / "spool", SpoolSettings(durability="none"))
+    values = {"root": "", "rel": "a.xlsx", "file_path": "at/home/a.xlsx", "size_bytes": 0}
+    draft = JobDraft.model_validate({**values, "mtime_ns": 0, **fields})
+    spool.submit(draft, attach=share / "a.xlsx")
+    claim = spool.enlist(host="here").try_claim()
+    assert claim is not None
+    return claim
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the directory in which temporary ones are made."""
+    directory = tmp_path / "private"
+    directory.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(directory))
+    return directory
+
+
+def test_an_attached_workbook_is_run_from_a_private_copy(
+    slot: JobSlot, tmp_path: Path, private: Path
+) -> None:
+    """Nothing of the copy stays, and its place shows nowhere in the result."""
+    _write_workbook(tmp_path)
+    verdict = _run(slot, _attach(tmp_path))
+    assert verdict.outcome is not None
+    assert verdict.outcome.result is not None
+    assert (verdict.outcome.status, verdict.outcome.result.errors) == ("done", [])
+    assert verdict.outcome.result.file_path == "at/home/a.xlsx"
+    assert str(private) not in verdict.outcome.model_dump_json()
+    assert list(private.iterdir()) == []
+
+
+def test_a_broken_attached_workbook_is_named_as_submitted(
+    slot: JobSlot, tmp_path: Path, private: Path
+) -> None:
+    """The submitter knows no path of this host."""
+    (tmp_path / "a.xlsx").write_bytes(b"no workbook")
+    outcome = _run(slot, _attach(tmp_path)).outcome
+    assert outcome is not None
+    assert outcome.result is not None
+    assert "at/home/a.xlsx" in outcome.result.error_details[0].message
+    assert str(private) not in outcome.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [(None, ErrorCode.E_SOURCE_NOT_FOUND), (b"other bytes", ErrorCode.E_SOURCE_UNREADABLE)],
+)
+def test_an_attached_workbook_that_is_gone_or_damaged_is_tried_again(
+    slot: JobSlot, tmp_path: Path, damage: bytes | None, code: ErrorCode
+) -> None:
+    """Another host may see the share better; the last attempt tells the reason."""
+    _write_workbook(tmp_path)
+    claim = _attach(tmp_path)
+    (blob,) = (tmp_path / "spool" / "blobs").glob("*/*")
+    blob.unlink()
+    if damage is not None:
+        blob.write_bytes(damage)
+    verdict = _run(slot, claim)
+    assert (verdict.outcome, verdict.code) == (None, code)
+
+
+def test_a_worker_without_room_leaves_an_attached_workbook_to_others(
+    slot: JobSlot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host whose temporary directory is gone fails no job for good."""
+    _write_workbook(tmp_path)
+    claim = _attach(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    verdict = _run(slot, claim)
+    assert (verdict.outcome, verdict.code) == (None, ErrorCode.E_SOURCE_UNREADABLE)
+    assert "TMPDIR" in verdict.message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
