@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from ingestkit_excel.backends import HashingEmbedder, open_store
+from ingestkit_excel.backends import EmbeddedStore, HashingEmbedder, open_store
 from ingestkit_excel.classification import Classification, classify_workbook
 from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.config import ExcelProcessorConfig
@@ -21,7 +21,7 @@ from ingestkit_excel.errors import (
     IngestKitError,
     ProcessingError,
 )
-from ingestkit_excel.execution import create_execution_backend
+from ingestkit_excel.execution import LocalExecutionBackend, create_execution_backend
 from ingestkit_excel.identity import canonical_source_uri
 from ingestkit_excel.models import (
     ClassificationStageResult,
@@ -104,6 +104,8 @@ class ExcelRouter:
     Args:
         llm: ``None`` when no LLM is configured; rules alone decide then.
         execution: Where `process_batch` runs; ``None`` follows ``config.execution_backend``.
+
+    Close the router, or use it as a context manager, to end the children that it started.
     """
 
     def __init__(
@@ -121,7 +123,26 @@ class ExcelRouter:
         self._llm = llm
         self._embedder = embedder
         self._execution = execution
+        self._made_execution: ExecutionBackend | None = None
+        self._made_store: EmbeddedStore | None = None
         self._clock: Clock = SystemClock()
+
+    def __enter__(self) -> "ExcelRouter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what the router made itself; what was handed in stays open.
+
+        The router can be used again: it makes anew what it needs.
+        """
+        if isinstance(self._made_execution, LocalExecutionBackend):
+            self._made_execution.close()
+            self._made_execution = self._execution = None
+        if self._made_store is not None:
+            self._made_store.close()
 
     def process(
         self,
@@ -161,7 +182,8 @@ class ExcelRouter:
 
     def _execution_backend(self) -> ExecutionBackend:
         if self._execution is None:
-            self._execution = create_execution_backend(self.config, self._process_job)
+            self._made_execution = create_execution_backend(self.config, self._process_job)
+            self._execution = self._made_execution
         return self._execution
 
     def _process_job(
@@ -316,7 +338,7 @@ def create_default_router(
     """
     config = config or ExcelProcessorConfig()
     opened = open_store(store)
-    return ExcelRouter(
+    router = ExcelRouter(
         opened,
         opened,
         llm,
@@ -324,3 +346,5 @@ def create_default_router(
         config,
         execution,
     )
+    router._made_store = opened
+    return router

@@ -8,7 +8,8 @@ from openpyxl import Workbook
 
 from ingestkit_excel.backends import HashingEmbedder, open_store
 from ingestkit_excel.config import ExcelProcessorConfig
-from ingestkit_excel.models import FileType
+from ingestkit_excel.execution import LocalExecutionBackend
+from ingestkit_excel.models import FileType, ProcessingResult
 from ingestkit_excel.processors import SheetOutput
 from ingestkit_excel.router import ExcelRouter, create_default_router
 
@@ -102,3 +103,43 @@ def test_a_processor_that_loses_a_sheet_is_a_coded_error(
     assert result.errors == ["E_PROCESS_SERIALIZE"]
     assert result.error_details[0].sheet_name == "Roster"
     assert (result.tables, result.chunks_created) == ([], 0)
+
+
+def test_a_closed_router_has_ended_its_children(roster: Path, tmp_path: Path) -> None:
+    """The pool that a batch started is gone, and the router makes another when asked again."""
+    config = ExcelProcessorConfig(execution_max_workers=2)
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    with create_default_router(url, config=config) as router:
+        pool = router._execution_backend()
+        assert isinstance(pool, LocalExecutionBackend)
+        assert router._execution_backend() is pool
+        assert router.process(str(roster)).errors == []
+    with pytest.raises(RuntimeError):
+        pool.submit(str(roster), config)
+    assert router.process(str(roster)).errors == []
+    assert router._execution_backend() is not pool
+    router.close()
+
+
+def test_what_was_handed_in_stays_open(roster: Path) -> None:
+    """A backend belongs to who made it."""
+
+    class Watched(LocalExecutionBackend):
+        is_closed = False
+
+        def close(self) -> None:
+            self.is_closed = True
+            super().close()
+
+    given = Watched(_never_called)
+    router = create_default_router("memory://", execution=given)
+    router.close()
+    assert router._execution_backend() is given
+    assert not given.is_closed
+    assert router.process(str(roster)).errors == []
+
+
+def _never_called(
+    file_path: str, config: ExcelProcessorConfig, source_uri: str | None
+) -> ProcessingResult:
+    raise AssertionError((file_path, config, source_uri))
