@@ -76,7 +76,7 @@ def try_prepare(context: SpoolContext, stem: Stem, data: bytes) -> bool:
         context.fs.create(path, data, durable=context.is_durable)
     except Exists:
         # Ours from a call that failed later, or torn by one that failed here.
-        if context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX * 2) != data:
+        if context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX) != data:
             return False
     # P3: the fence below must never outlive the bytes it makes final.
     context.sync(layout.PREP)
@@ -103,10 +103,10 @@ def reveal(context: SpoolContext, stem: Stem) -> bool:
     result = layout.result_path(stem.job_id)
     if is_present(context, result):
         try:
-            ours = context.fs.read(prepared, max_bytes=OUTCOME_BYTES_MAX * 2)
+            ours = context.fs.read(prepared, max_bytes=OUTCOME_BYTES_MAX)
         except Missing:
             return True  # someone revealed it before us
-        if context.fs.read(result, max_bytes=OUTCOME_BYTES_MAX * 2) != ours:
+        if context.fs.read(result, max_bytes=OUTCOME_BYTES_MAX) != ours:
             try_move(context, prepared, f"{layout.QUARANTINE}/{stem}.out")
             return False
     try_move(context, prepared, result)

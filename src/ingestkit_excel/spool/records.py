@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 JOB_BYTES_MAX: Final = 256 * 1024  # a job is settings and a path; more is an attack or a mistake
-OUTCOME_BYTES_MAX: Final = 16 * 1024**2  # a workbook of many thousand tables names each of them
+OUTCOME_BYTES_MAX: Final = 32 * 1024**2  # each chunk takes 39 bytes, so some 800 000 of them
 _DEPTH_MAX: Final = 32  # deeper than any record, shallower than the parser's recursion
 _DIGEST_DIGITS: Final = 12
 
@@ -124,15 +124,13 @@ def encode_job(job: Job) -> bytes:
         RecordError: They would be larger than any reader accepts.
     """
     data = job.model_dump_json().encode()
-    if len(data) > JOB_BYTES_MAX:
-        raise RecordError(f"the job takes {len(data)} bytes, at most {JOB_BYTES_MAX} are allowed")
+    _check_size(data, "job", JOB_BYTES_MAX)
     return data
 
 
 def decode_job(data: bytes, *, job_id: str, digest: str) -> Job:
     """Read a job that must be the one its file name promises."""
-    if len(data) > JOB_BYTES_MAX:
-        raise RecordError(f"the job takes {len(data)} bytes, at most {JOB_BYTES_MAX} are allowed")
+    _check_size(data, "job", JOB_BYTES_MAX)
     if short_digest(data) != digest:
         raise RecordError("the bytes of the job do not match the digest in its name")
     job = _validated(Job, load_strict(data))
@@ -152,13 +150,20 @@ def decode_attempt(data: bytes) -> AttemptRecord:
 
 
 def encode_outcome(outcome: Outcome) -> bytes:
-    """Give two lines of JSON: format and digest of the second line, then the outcome."""
+    """Give two lines of JSON: format and digest of the second line, then the outcome.
+
+    Raises:
+        RecordError: They would be larger than any reader accepts.
+    """
     body = outcome.model_dump_json().encode()
-    return b'{"format":%d,"sha256":"%s"}\n%s\n' % (FORMAT, digest_of(body).encode(), body)
+    data = b'{"format":%d,"sha256":"%s"}\n%s\n' % (FORMAT, digest_of(body).encode(), body)
+    _check_size(data, "outcome", OUTCOME_BYTES_MAX)
+    return data
 
 
 def decode_outcome(data: bytes, *, job_id: str) -> Outcome:
     """Read an outcome that must be whole and of this job."""
+    _check_size(data, "outcome", OUTCOME_BYTES_MAX)
     head_bytes, _, body = data.partition(b"\n")
     body = body.removesuffix(b"\n")
     head = load_strict(head_bytes)
@@ -170,6 +175,11 @@ def decode_outcome(data: bytes, *, job_id: str) -> Outcome:
     if outcome.job_id != job_id:
         raise RecordError("the outcome inside the file is of another job")
     return outcome
+
+
+def _check_size(data: bytes, kind: str, bytes_max: int) -> None:
+    if len(data) > bytes_max:
+        raise RecordError(f"the {kind} takes {len(data)} bytes, at most {bytes_max} are allowed")
 
 
 def load_strict(data: bytes) -> object:

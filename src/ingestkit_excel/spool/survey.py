@@ -10,8 +10,8 @@ from typing import Final
 
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import list_known
-from ingestkit_excel.spool.fs import Missing
-from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX, Outcome, decode_outcome
+from ingestkit_excel.spool.fs import Missing, NotRegular, TooLarge
+from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX, Outcome, RecordError, decode_outcome
 from ingestkit_excel.spool.settings import SpoolContext
 
 __all__ = ["JobState", "SpoolStatus", "find_state", "read_outcome", "take_status"]
@@ -56,9 +56,11 @@ def read_outcome(context: SpoolContext, job_id: str) -> Outcome | None:
     path = layout.result_path(job_id)
     context.fs.refresh(path.rpartition("/")[0])  # P4: an early miss is cached for a minute
     try:
-        data = context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX * 2)
+        data = context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX)
     except Missing:
         return None
+    except (NotRegular, TooLarge) as error:
+        raise RecordError(str(error)) from error
     return decode_outcome(data, job_id=job_id)
 
 

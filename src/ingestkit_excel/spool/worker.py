@@ -21,7 +21,12 @@ from ingestkit_excel.spool.fs import HeldLock, Missing, NotRegular
 from ingestkit_excel.spool.history import read_history, record_attempt
 from ingestkit_excel.spool.ids import new_nonce, new_worker_id
 from ingestkit_excel.spool.layout import Stem
-from ingestkit_excel.spool.outcomes import cancelled_outcome, dead_outcome, rejected_outcome
+from ingestkit_excel.spool.outcomes import (
+    cancelled_outcome,
+    dead_outcome,
+    encode_fitting,
+    rejected_outcome,
+)
 from ingestkit_excel.spool.publish import (
     is_present,
     reveal,
@@ -31,7 +36,7 @@ from ingestkit_excel.spool.publish import (
     try_prepare,
 )
 from ingestkit_excel.spool.reaper import Reaper, server_time_s
-from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, encode_outcome
+from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError
 from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext
 
@@ -216,7 +221,7 @@ class SpoolWorker:
             if stem is None:
                 return None
             outcome = outcome.model_copy(update={"attempt": stem.attempt})
-            if try_prepare(self._context, stem, encode_outcome(outcome)):
+            if try_prepare(self._context, stem, encode_fitting(outcome)):
                 return stem
             # Something torn has our name, and a name is never used twice: take the next number.
             bumped = stem.next_attempt(charged=False)

@@ -4,8 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from ingestkit_excel.errors import ErrorCode, SpoolError
-from ingestkit_excel.spool import Completion, JobDraft, JobState, Outcome, Spool, SpoolSettings
+from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
+from ingestkit_excel.models import ProcessingResult, WrittenArtifacts
+from ingestkit_excel.spool import (
+    AttemptRecord,
+    Completion,
+    JobDraft,
+    JobState,
+    Outcome,
+    Spool,
+    SpoolSettings,
+)
+from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
 from ingestkit_excel.testing.clock import FakeClock
 from ingestkit_excel.testing.filesystem import MemoryFileSystem
 
@@ -64,3 +74,64 @@ def test_opening_a_directory_without_a_spool_says_so(tmp_path: Path) -> None:
     with pytest.raises(SpoolError, match="create the spool there") as caught:
         Spool.open(tmp_path)
     assert caught.value.code is ErrorCode.E_SPOOL_NOT_FOUND
+
+
+@pytest.mark.slow
+def test_outcome_no_reader_would_accept_is_published_smaller(spool: Spool) -> None:
+    """The job ends at once, with a code, the counts and where to look.
+
+    Broken on purpose: publishing the large one leaves a result that nobody can ever read.
+    """
+    job_id = spool.submit(DRAFT)
+    worker = spool.enlist(host="here")
+    claim = worker.try_claim()
+    assert claim is not None
+    names = [f"{number:036d}" for number in range(OUTCOME_BYTES_MAX // 36)]
+    result = ProcessingResult(
+        file_path="/x/a.xlsx",
+        ingest_key="key-7",
+        ingest_run_id="run",
+        chunks_created=len(names),
+        written=WrittenArtifacts(vector_point_ids=names),
+    )
+    outcome = Outcome(job_id=job_id, status="done", result=result, worker_id="w", attempt=1)
+    assert worker.complete(claim, outcome) is Completion.PUBLISHED
+    found = spool.find_outcome(job_id)
+    assert found is not None
+    assert found.result is not None
+    assert (found.status, found.result.errors) == ("failed", ["E_EXECUTION_RESULT_LOST"])
+    assert found.result.chunks_created == len(names)
+    assert "key-7" in found.result.error_details[0].message
+    worker.retire()
+
+
+@pytest.mark.slow
+def test_outcome_whose_history_is_too_large_is_published_too(spool: Spool) -> None:
+    """Long tales of failed attempts are cut, not the job."""
+    job_id = spool.submit(DRAFT)
+    worker = spool.enlist(host="here")
+    claim = worker.try_claim()
+    assert claim is not None
+    record = AttemptRecord(
+        attempt=1, worker_id="w", code=ErrorCode.E_INTERNAL, message="x" * (OUTCOME_BYTES_MAX // 4)
+    )
+    outcome = Outcome(
+        job_id=job_id, status="dead", worker_id="w", attempt=1, attempts=(record,) * 5
+    )
+    assert worker.complete(claim, outcome) is Completion.PUBLISHED
+    found = spool.find_outcome(job_id)
+    assert found is not None
+    assert (found.status, len(found.attempts)) == ("dead", 5)
+    worker.retire()
+
+
+@pytest.mark.parametrize("size", [10, OUTCOME_BYTES_MAX + 1])
+def test_result_that_is_none_is_told_as_lost(tmp_path: Path, size: int) -> None:
+    """Whoever wrote it, waiting longer would not help."""
+    disk = MemoryFileSystem()
+    spool = Spool.create(tmp_path, fs=disk, clock=FakeClock())
+    job_id = spool.submit(DRAFT)
+    disk.create(f"results/{job_id[-2:]}/{job_id}.json", b" " * size, durable=False)
+    with pytest.raises(ExecutionError) as caught:
+        spool.find_outcome(job_id)
+    assert caught.value.code is ErrorCode.E_EXECUTION_RESULT_LOST
