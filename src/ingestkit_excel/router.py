@@ -21,7 +21,7 @@ from ingestkit_excel.errors import (
     IngestKitError,
     ProcessingError,
 )
-from ingestkit_excel.execution import LocalExecutionBackend, create_execution_backend
+from ingestkit_excel.execution import LocalExecutionBackend, create_execution_backend, failed_result
 from ingestkit_excel.identity import canonical_source_uri
 from ingestkit_excel.models import (
     ClassificationStageResult,
@@ -249,17 +249,8 @@ class ExcelRouter:
         started = self._clock.monotonic()
         profile = profile_workbook(workbook, config)
         classification = classify_workbook(profile, config, self._llm)
-        verdict = classification.result
         run.classification = classification
-        run.stage = ClassificationStageResult(
-            tier_used=verdict.tier_used,
-            file_type=verdict.file_type,
-            confidence=verdict.confidence,
-            signals=verdict.signals,
-            reasoning=verdict.reasoning,
-            per_sheet_types=verdict.per_sheet_types,
-            classification_duration_seconds=self._clock.monotonic() - started,
-        )
+        run.stage = classification.stage_result(self._clock.monotonic() - started)
         run.details.extend(classification.warnings)
         return classification
 
@@ -302,13 +293,12 @@ def _submit(
 
 
 def _failed(path: str, config: ExcelProcessorConfig, error: ExecutionError) -> ProcessingResult:
-    return ProcessingResult(
-        file_path=str(path),
-        ingest_key="",
-        ingest_run_id="",
+    return failed_result(
+        str(path),
+        error.code,
+        error.message,
         tenant_id=config.tenant_id,
-        errors=[error.code.value],
-        error_details=[error.to_record(stage="execution")],
+        recoverable=error.retryable,
     )
 
 

@@ -14,17 +14,17 @@ from ingestkit_excel.processors.output import (
     Placement,
     ProcessContext,
     SheetOutput,
+    join_outputs,
     rows_of,
 )
 from ingestkit_excel.processors.regions import split_regions
-from ingestkit_excel.processors.tables import process_table
+from ingestkit_excel.processors.tables import COLUMNS_MAX, process_table
 from ingestkit_excel.workbook import CellKind, CellRange, Row, Sheet
 
 __all__ = ["process_hybrid"]
 
 _TEXT_CHARS_MEAN_MAX: Final = 80  # cells longer than this on average are prose
 _TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it
-_COLUMNS_MAX: Final = 1600  # what PostgreSQL takes; SQLite takes 2000
 _FILL_MIN: Final = 0.5  # a table has more filled cells than holes
 _FULL: Final = 0.8  # two columns with more holes are a form with its answers
 _TEXT_KINDS = frozenset({CellKind.TEXT, CellKind.FORMULA, CellKind.ERROR})
@@ -75,7 +75,7 @@ def process_hybrid(
         output = process(part, place, context)
         outputs.append(replace(_titled(output, title), regions=(_region(sheet, place, verdict),)))
         title = _title_of(output) if verdict.type is RegionType.HEADER_BLOCK else None
-    return _joined(outputs)
+    return join_outputs(outputs)
 
 
 def _join_texts(regions: Sequence[_Judged]) -> list[_Judged]:
@@ -141,7 +141,7 @@ def _judge(
             return _Verdict(RegionType.DATA_TABLE, 0.5)
         is_header = cells.height <= 2 and cells.bottom < extent.bottom
         return _Verdict(RegionType.HEADER_BLOCK if is_header else RegionType.TEXT_BLOCK, 0.8)
-    if cells.width > _COLUMNS_MAX:
+    if cells.width > COLUMNS_MAX:
         return _Verdict(RegionType.TEXT_BLOCK, 0.5)
     header = find_header(rows, cells, part.merges)
     body = [row for row in rows if header is None or row[0] > header.bottom]
@@ -210,12 +210,3 @@ def _titled(output: SheetOutput, title: str | None) -> SheetOutput:
         for chunk in output.chunks
     )
     return replace(output, chunks=chunks)
-
-
-def _joined(outputs: Sequence[SheetOutput]) -> SheetOutput:
-    return SheetOutput(
-        tables=tuple(table for output in outputs for table in output.tables),
-        chunks=tuple(chunk for output in outputs for chunk in output.chunks),
-        regions=tuple(region for output in outputs for region in output.regions),
-        warnings=tuple(warning for output in outputs for warning in output.warnings),
-    )

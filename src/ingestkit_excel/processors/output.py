@@ -1,6 +1,6 @@
 """What processing a sheet needs to know and what it gives."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
@@ -18,6 +18,7 @@ __all__ = [
     "ProcessContext",
     "SheetOutput",
     "Structure",
+    "join_outputs",
     "rows_of",
 ]
 
@@ -89,3 +90,13 @@ def rows_of(sheet: Sheet, cells: CellRange) -> Iterator[NumberedRow]:
     stop = start + cells.width
     for number, row in enumerate(islice(sheet.read_rows(), skip, skip + cells.height), cells.top):
         yield number, row[start:stop]
+
+
+def join_outputs(outputs: Sequence[SheetOutput]) -> SheetOutput:
+    """Put the outputs of the regions of a sheet together, in their order."""
+    return SheetOutput(
+        tables=tuple(table for output in outputs for table in output.tables),
+        chunks=tuple(chunk for output in outputs for chunk in output.chunks),
+        regions=tuple(region for output in outputs for region in output.regions),
+        warnings=tuple(warning for output in outputs for warning in output.warnings),
+    )

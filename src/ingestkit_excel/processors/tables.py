@@ -30,7 +30,9 @@ from ingestkit_excel.processors.output import (
 from ingestkit_excel.processors.packing import Line, Packed, pack_lines
 from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
 
-__all__ = ["process_table"]
+__all__ = ["COLUMNS_MAX", "process_table"]
+
+COLUMNS_MAX: Final = 1600  # what PostgreSQL takes; SQLite takes 2000
 
 _FOOTER_ROWS_MAX: Final = 10  # notes under a table; more single cells are a sparse column
 _TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it

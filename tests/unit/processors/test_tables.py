@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import pytest
+
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.models import FileType, ParserUsed
 from ingestkit_excel.processors import ProcessContext, SheetOutput, process_sheet
@@ -143,3 +145,26 @@ def test_a_sheet_too_wide_for_a_table_becomes_text() -> None:
     output = process(sheet_of(grid))
     assert output.tables == ()
     assert "c1699" in "".join(chunk.text for chunk in output.chunks)
+
+
+def test_a_streamed_sheet_too_wide_for_a_table_becomes_several() -> None:
+    """It cannot be held as text, so its columns are shared out; none is lost."""
+    grid: Grid = [[f"c{n}" for n in range(3300)], *([[*range(3300)]] * 3)]
+    output = process(sheet_of(grid, streamed=True))
+    assert [len(table.data.columns) for table in output.tables] == [1600, 1600, 100]
+    assert len({table.name for table in output.tables}) == 3
+    assert output.tables[2].data.columns[-1].name == "c3299"
+    assert [next(table.data.read_rows())[0] for table in output.tables] == [0, 1600, 3200]
+    assert [region.region_id for region in output.regions] == ["r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize("file_type", list(FileType))
+@pytest.mark.parametrize("cells", [["Only a title"], ["A", "B"], [1], ["A", None, 2]])
+def test_a_streamed_sheet_of_any_type_and_shape_yields_its_cells(
+    file_type: FileType, cells: list[str | int | None]
+) -> None:
+    """Documents and single rows too are found again in a table or in a chunk."""
+    for rows in (1, 2, 30):
+        output = process_sheet(sheet_of([cells] * rows, streamed=True), file_type, CONTEXT)
+        found = "".join(chunk.text for chunk in output.chunks)
+        assert all(str(cell) in found for cell in cells if cell is not None)
