@@ -1,7 +1,9 @@
 """The commands: options to settings, one call, exit code. Imported only with the extra ``cli``."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Annotated
 
 import typer
@@ -9,14 +11,13 @@ import typer
 from ingestkit_excel.cli import inspection, jobs
 from ingestkit_excel.cli.exit_codes import EXIT_CODE_HELP, ExitCode
 from ingestkit_excel.cli.files import find_workbooks
-from ingestkit_excel.cli.ingest import collect_jobs, ingest_here, print_ingestion, submit_jobs
-from ingestkit_excel.cli.output import advise, print_json
+from ingestkit_excel.cli.ingest import ingest_workbooks, submit_jobs
+from ingestkit_excel.cli.output import advise, print_job, print_json
+from ingestkit_excel.cli.places import DEFAULT_STORE, PlaceOptions, open_place, open_spool_place
+from ingestkit_excel.cli.summary import print_ingestion
 from ingestkit_excel.config import ExcelProcessorConfig
-from ingestkit_excel.router import create_default_router
 
 __all__ = ["app", "run"]
-
-_DEFAULT_STORE = "sqlite:///ingestkit.db"
 
 app = typer.Typer(
     name="ingestkit-excel",
@@ -30,7 +31,7 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Paths = Annotated[list[Path], typer.Argument(help="Workbooks, or folders to search for them.")]
 SpoolOption = Annotated[
-    Path, typer.Option("--spool", envvar="INGESTKIT_SPOOL", help="The spool directory.")
+    str, typer.Option("--spool", envvar="INGESTKIT_SPOOL", help="The spool directory.")
 ]
 Store = Annotated[str, typer.Argument(help="A store's URL or path, such as sqlite:///f.db.")]
 Roots = Annotated[
@@ -40,7 +41,20 @@ Roots = Annotated[
 Attach = Annotated[
     bool, typer.Option("--attach", help="Copy workbooks that workers cannot see into the spool.")
 ]
+Priority = Annotated[
+    int | None, typer.Option("--priority", min=0, max=9, help="0 goes first, 9 last; default 5.")
+]
+Jobs = Annotated[
+    list[str],
+    typer.Argument(help="Job ids, as printed by submit; - reads them from standard input."),
+]
 Settings = Annotated[Path | None, typer.Option("--config", help="Settings, a .json or .yaml file.")]
+
+
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        print(f"ingestkit-excel {version('ingestkit-excel')}, Python {python_version()}")
+        raise typer.Exit()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -52,96 +66,126 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return int(ExitCode.OK)
 
 
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Turn Excel workbooks into SQL tables and text chunks, here or on many hosts."""
+
+
 @app.command(epilog=EXIT_CODE_HELP)
 def init(
-    spool: Annotated[Path, typer.Argument(help="The directory to make; best on the share.")],
+    spool: Annotated[str, typer.Argument(help="The directory to make; best on the share.")],
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE in spool.json, such as retention_s=86400."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make an empty spool."""
-    jobs.init_spool(spool, as_json=as_json)
+    settings = jobs.parse_pairs(setting, option="--set", example="retention_s=86400")
+    jobs.init_spool(spool, settings, as_json=as_json)
 
 
 @app.command(epilog=EXIT_CODE_HELP)
 def ingest(
     paths: Paths,
     store: Annotated[
-        str | None, typer.Option("--store", help=f"Where to write; default {_DEFAULT_STORE}.")
+        str | None, typer.Option("--store", help=f"Where to write; default {DEFAULT_STORE}.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, help="Processes on this host; default: one per CPU, at most 4."
+        ),
     ] = None,
     spool: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--spool", help="Let the workers of this spool do it; their store is used."),
     ] = None,
     root: Roots = None,
     attach: Attach = False,
+    priority: Priority = None,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", help="Seconds to wait for each job of a spool.")
+        float | None,
+        typer.Option("--timeout", min=0, help="Give up when no job of a spool ended for so long."),
     ] = None,
     config: Settings = None,
     as_json: Json = False,
 ) -> None:
-    """Ingest workbooks, in this process or through a spool, and wait for the results."""
+    """Ingest workbooks, on this host or through a spool, and wait for the results."""
     settings = _settings(config)
-    if spool is not None and store is not None:
-        raise typer.BadParameter("the workers choose the store; drop --store or --spool")
-    if spool is None and attach:
-        raise typer.BadParameter("there is nothing to attach workbooks to; add --spool")
     workbooks = find_workbooks(paths)
-    if spool is None:
-        outcome = ingest_here(
-            create_default_router(store or _DEFAULT_STORE, config=settings), workbooks
-        )
-        resume = "run the same command again; workbooks already ingested are only replaced"
-    else:
-        backend = jobs.open_backend(spool, jobs.parse_roots(root), attach=attach)
-        outcome = submit_jobs(backend, workbooks, settings)
-        for path, job_id in outcome.jobs.items():
-            advise(f"submitted {job_id}  {path}")
-        collect_jobs(backend, outcome, timeout)
-        resume = f"the jobs go on; see them with: ingestkit-excel result --spool {spool} JOB"
-    print_ingestion(outcome, as_json=as_json, resume=resume)
+    options = PlaceOptions(
+        store=store,
+        workers=workers,
+        spool=spool,
+        roots=_roots(root),
+        attach=attach,
+        priority=priority,
+    )
+    with open_place(settings, options) as place:
+        outcome = ingest_workbooks(place, workbooks, settings, timeout_s=timeout)
+        print_ingestion(outcome, as_json=as_json, resume=place.resume)
     raise typer.Exit(int(outcome.exit_code))
 
 
 @app.command(epilog=EXIT_CODE_HELP)
 def submit(
     paths: Paths,
-    spool: SpoolOption,
+    spool: Annotated[
+        str | None,
+        typer.Option("--spool", envvar="INGESTKIT_SPOOL", help="The spool, unless settings say."),
+    ] = None,
     root: Roots = None,
     attach: Attach = False,
+    priority: Priority = None,
     config: Settings = None,
     as_json: Json = False,
 ) -> None:
     """Submit workbooks to a spool and print their job ids without waiting."""
+    settings = _settings(config)
     workbooks = find_workbooks(paths)
-    backend = jobs.open_backend(spool, jobs.parse_roots(root), attach=attach)
-    outcome = submit_jobs(backend, workbooks, _settings(config))
+    options = PlaceOptions(spool=spool, roots=_roots(root), attach=attach, priority=priority)
+    place = open_spool_place(settings, options)
+    outcome = submit_jobs(place, workbooks, settings, on_submitted=None if as_json else print_job)
     if as_json:
         print_json([{"file": path, "job_id": outcome.jobs.get(path)} for path in outcome.paths])
-    for path, job_id in () if as_json else outcome.jobs.items():
-        print(f"{job_id}  {path}")
-    for path, result in outcome.results.items():
-        advise(f"{path}: {result.error_details[0].message}")
+    for path, refused in outcome.results.items():
+        advise(f"{path}: {refused.error_details[0].message}")
     raise typer.Exit(int(outcome.exit_code))
 
 
 @app.command(epilog=EXIT_CODE_HELP)
 def result(
-    job: Annotated[str, typer.Argument(help="A job id, as printed by submit.")],
+    job: Jobs,
     spool: SpoolOption,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the jobs have ended.")] = False,
     timeout: Annotated[
-        float | None, typer.Option("--timeout", help="Seconds to wait at most.")
+        float | None,
+        typer.Option("--timeout", min=0, help="Give up when none ended for so many seconds."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the result of a job."""
+    """Show the results of jobs."""
     limit = timeout if wait or timeout is not None else 0.0
-    raise typer.Exit(int(jobs.show_result(spool, job, timeout_s=limit, as_json=as_json)))
+    ids = jobs.read_job_ids(job)
+    raise typer.Exit(int(jobs.show_results(spool, ids, timeout_s=limit, as_json=as_json)))
+
+
+@app.command(epilog=EXIT_CODE_HELP)
+def cancel(job: Jobs, spool: SpoolOption, as_json: Json = False) -> None:
+    """Give jobs up that have not ended yet."""
+    ids = jobs.read_job_ids(job)
+    raise typer.Exit(int(jobs.cancel_jobs(spool, ids, as_json=as_json)))
 
 
 @app.command(epilog=EXIT_CODE_HELP)
 def status(
-    spool: Annotated[Path, typer.Argument(help="The spool directory.")], as_json: Json = False
+    spool: Annotated[str, typer.Argument(help="The spool directory.")], as_json: Json = False
 ) -> None:
     """Show how many jobs a spool holds in each state, and its workers."""
     jobs.show_status(spool, as_json=as_json)
@@ -188,6 +232,19 @@ def export(
 ) -> None:
     """Merge the bundles that workers wrote into one SQLite database."""
     inspection.export(bundles, to, as_json=as_json)
+
+
+@app.command(epilog=EXIT_CODE_HELP)
+def prune(
+    bundles: Annotated[Path, typer.Argument(help="The directory of bundles workers wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Remove bundles that newer ones have replaced, and what crashed workers left."""
+    inspection.prune(bundles, as_json=as_json)
+
+
+def _roots(texts: list[str] | None) -> dict[str, str]:
+    return jobs.parse_pairs(texts, option="--root", example="NAME=PATH, such as data=/mnt/data")
 
 
 def _settings(path: Path | None) -> ExcelProcessorConfig:

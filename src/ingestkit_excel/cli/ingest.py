@@ -1,171 +1,212 @@
-"""Ingests many workbooks, here or through a spool, and keeps count for the summary."""
+"""Hands workbooks to a place, collects what becomes of them, and keeps count."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from itertools import islice
 from pathlib import Path
 
-from ingestkit_excel.cli.exit_codes import ExitCode
-from ingestkit_excel.cli.output import Advance, advise, print_json, print_table, progress
+from ingestkit_excel.cli.output import Progress, advise, progress
+from ingestkit_excel.cli.places import Place
+from ingestkit_excel.cli.summary import Ingestion, describe
+from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.config import ExcelProcessorConfig
-from ingestkit_excel.errors import ErrorCode, ExecutionError
+from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
 from ingestkit_excel.execution import failed_result
-from ingestkit_excel.models import ProcessingResult
-from ingestkit_excel.protocols import ExecutionBackend
-from ingestkit_excel.router import ExcelRouter
+from ingestkit_excel.spool import Spool
 
-__all__ = ["Ingestion", "collect_jobs", "describe", "ingest_here", "print_ingestion", "submit_jobs"]
+__all__ = ["collect_jobs", "ingest_workbooks", "submit_jobs"]
 
-_TITLES = ("file", "kind", "sheets", "tables", "chunks", "warnings", "seconds", "error")
-
-
-@dataclass
-class Ingestion:
-    """What was asked for and what has come back; complete or cut short by Ctrl-C."""
-
-    paths: list[str]
-    jobs: dict[str, str] = field(default_factory=dict)
-    """Job ids by path, for workbooks that went through a spool."""
-    results: dict[str, ProcessingResult] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-    """Paths whose jobs had not ended when the time to wait was over."""
-    interrupted: bool = False
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The code the command ends with."""
-        if self.interrupted:
-            return ExitCode.INTERRUPTED
-        if self.waiting:
-            return ExitCode.NOT_FINISHED
-        failed = any(result.errors for result in self.results.values())
-        return ExitCode.SOME_FAILED if failed else ExitCode.OK
+_LOOK_S = 0.5  # how long one job may keep the others' progress unseen
+_LOOKS_AHEAD = 64  # jobs looked at while the first one is open; bounds the load on the share
+_REMARK_FIRST_S = 10.0  # a silence this long wants a reason
+_REMARK_NEXT_S = 60.0
 
 
-def ingest_here(router: ExcelRouter, paths: Sequence[Path]) -> Ingestion:
-    """Process workbooks one after the other in this process."""
+def ingest_workbooks(
+    place: Place,
+    paths: Sequence[Path],
+    config: ExcelProcessorConfig,
+    *,
+    timeout_s: float | None = None,
+) -> Ingestion:
+    """Ingest workbooks and wait; Ctrl-C ends it with what there is by then."""
+    if place.in_turn:
+        return _ingest_in_turn(place, paths, config)
+    run = submit_jobs(place, paths, config)
+    if not run.interrupted:
+        collect_jobs(place, run, timeout_s=timeout_s)
+    if run.interrupted and place.spool is None:
+        _finish_running(place, run)
+    return run
+
+
+def _ingest_in_turn(place: Place, paths: Sequence[Path], config: ExcelProcessorConfig) -> Ingestion:
     run = Ingestion([str(path) for path in paths])
     try:
-        with progress(len(run.paths)) as advance:
+        with progress(len(run.paths)) as shown:
             for path in run.paths:
-                run.results[path] = router.process(path)
-                advance(describe(path, run.results[path]))
+                job_id = place.backend.submit(path, config)
+                run.results[path] = place.backend.get_result(job_id)
+                shown.advance(describe(run.results[path]), path)
     except KeyboardInterrupt:
         run.interrupted = True
     return run
 
 
 def submit_jobs(
-    backend: ExecutionBackend, paths: Sequence[Path], config: ExcelProcessorConfig
+    place: Place,
+    paths: Sequence[Path],
+    config: ExcelProcessorConfig,
+    *,
+    on_submitted: Callable[[str, str], None] | None = None,
 ) -> Ingestion:
-    """Hand workbooks to a spool; one that is refused has its error as result."""
+    """Hand over workbooks; one that is refused has its error as result.
+
+    ``on_submitted`` is told job id and path of each at once, as they outlive this process.
+    """
     run = Ingestion([str(path) for path in paths])
     try:
-        for path in run.paths:
-            try:
-                run.jobs[path] = backend.submit(os.path.abspath(path), config)
-            except ExecutionError as error:
-                run.results[path] = failed_result(path, error.code, error.message)
+        if place.spool is None:
+            run.jobs = {path: place.backend.submit(path, config) for path in run.paths}
+            return run
+        with progress(len(run.paths), verb="submitting") as shown:
+            tell = on_submitted or (lambda job, path: shown.advance(f"submitted  {job}", path))
+            for path in run.paths:
+                _submit_one(place, run, path, config)
+                if path in run.jobs:
+                    tell(run.jobs[path], path)
     except KeyboardInterrupt:
         run.interrupted = True
     return run
 
 
-def collect_jobs(backend: ExecutionBackend, run: Ingestion, timeout_s: float | None) -> None:
-    """Wait for the submitted jobs; each may take ``timeout_s`` from when its turn comes."""
-    if run.interrupted:
-        return
+def _submit_one(place: Place, run: Ingestion, path: str, config: ExcelProcessorConfig) -> None:
     try:
-        with progress(len(run.paths)) as advance:
-            for path, job_id in run.jobs.items():
-                _collect_one(backend, run, path=path, job_id=job_id, timeout_s=timeout_s)
-                _advance_over(run, path, advance)
+        run.jobs[path] = place.backend.submit(os.path.abspath(path), config)
+    except ExecutionError as error:
+        run.results[path] = failed_result(path, error.code, error.message)
+
+
+def collect_jobs(
+    place: Place, run: Ingestion, *, timeout_s: float | None, clock: Clock | None = None
+) -> None:
+    """Wait for the submitted jobs until none has ended for ``timeout_s``."""
+    try:
+        with progress(len(run.jobs)) as shown:
+            _Collector(place, run, shown, clock or SystemClock()).collect(timeout_s)
     except KeyboardInterrupt:
         run.interrupted = True
 
 
-def _collect_one(
-    backend: ExecutionBackend, run: Ingestion, *, path: str, job_id: str, timeout_s: float | None
-) -> None:
+class _Collector:
+    """Takes results as they come, in order of submission where it can."""
+
+    def __init__(self, place: Place, run: Ingestion, shown: Progress, clock: Clock) -> None:
+        self._place = place
+        self._run = run
+        self._shown = shown
+        self._clock = clock
+        self._open = {path: job for path, job in run.jobs.items() if path not in run.results}
+        self._unreachable = False
+
+    def collect(self, timeout_s: float | None) -> None:
+        """Collect until all are there, or none has ended for ``timeout_s``."""
+        ended_at = self._clock.monotonic()
+        remark_s = _REMARK_FIRST_S
+        while self._open:  # the caller gives the limit, and without one Ctrl-C is it
+            left_s = _LOOK_S
+            silent_s = self._clock.monotonic() - ended_at
+            if timeout_s is not None:
+                left_s = min(left_s, max(0.0, timeout_s - silent_s))
+            if self._take_ended(left_s):
+                ended_at = self._clock.monotonic()
+                remark_s = _REMARK_FIRST_S
+                continue
+            silent_s = self._clock.monotonic() - ended_at
+            if timeout_s is not None and silent_s >= timeout_s:
+                self._run.waiting.update(self._open)
+                return
+            if silent_s >= remark_s:
+                remark_s += _REMARK_NEXT_S
+                self._remark()
+
+    def _take_ended(self, wait_s: float) -> bool:
+        first, *others = islice(self._open.items(), _LOOKS_AHEAD)
+        if self._try_take(*first, wait_s):
+            return True
+        if self._unreachable:
+            return False
+        return any([self._try_take(path, job_id, 0.0) for path, job_id in others])
+
+    def _try_take(self, path: str, job_id: str, wait_s: float) -> bool:
+        try:
+            if not self._place.has_ended(job_id, wait_s):
+                self._unreachable = False
+                return False
+        except ExecutionError:
+            pass  # `get_result` says what is wrong with it
+        except SpoolError as error:
+            # The jobs stand, so a share that is away for a while is waited for.
+            if not self._unreachable:
+                self._shown.note(f"{error.message}; still trying")
+            self._unreachable = True
+            self._clock.sleep(wait_s)
+            return False
+        return self._take(path, job_id)
+
+    def _take(self, path: str, job_id: str) -> bool:
+        try:
+            result = self._place.backend.get_result(job_id, timeout=0)
+        except ExecutionError as error:
+            if error.code is ErrorCode.E_EXECUTION_TIMEOUT or error.code.startswith("E_SPOOL"):
+                return False
+            result = failed_result(path, error.code, error.message)
+        del self._open[path]
+        self._run.results[path] = result
+        self._shown.advance(describe(result), path)
+        return True
+
+    def _remark(self) -> None:
+        if self._place.spool is None or self._unreachable:
+            return
+        self._shown.note(_state_of(self._place.spool))
+        # A job whose outcome was removed before we came will never end.
+        path, job_id = next(iter(self._open.items()))
+        self._take(path, job_id)
+
+
+def _state_of(spool: Spool) -> str:
     try:
-        run.results[path] = backend.get_result(job_id, timeout=timeout_s)
-    except ExecutionError as error:
-        if error.code is ErrorCode.E_EXECUTION_TIMEOUT:
-            run.waiting.add(path)
-        else:
-            run.results[path] = failed_result(path, error.code, error.message)
-
-
-def _advance_over(run: Ingestion, path: str, advance: Advance) -> None:
-    result = run.results.get(path)
-    advance(f"waiting  {path}" if result is None else describe(path, result))
-
-
-def describe(path: str, result: ProcessingResult) -> str:
-    """Give one line on a workbook that has ended."""
-    if result.errors:
-        return f"failed  {path}  {result.errors[0]}"
-    seconds = result.processing_time_seconds
-    counts = f"{result.tables_created} tables, {result.chunks_created} chunks"
-    return f"ok  {path}  {counts}, {seconds:.2f} s"
-
-
-def print_ingestion(run: Ingestion, *, as_json: bool, resume: str) -> None:
-    """Print the summary; ``resume`` is the advice on how to go on after an interruption."""
-    if as_json:
-        print_json(_as_json(run))
-    else:
-        print_table(_TITLES, [_row(path, run) for path in run.paths])
-        print(_totals(run))
-        for path, result in run.results.items():
-            _explain(path, result)
-    if run.interrupted or run.waiting:
-        advise(f"{'interrupted' if run.interrupted else 'not finished'}: {resume}")
-        for path in run.paths:
-            if path in run.jobs and path not in run.results:
-                advise(f"  {run.jobs[path]}  {path}")
-
-
-def _as_json(run: Ingestion) -> dict[str, object]:
-    workbooks = [
-        {
-            "file": path,
-            "job_id": run.jobs.get(path),
-            "result": run.results[path].model_dump(mode="json") if path in run.results else None,
-        }
-        for path in run.paths
-    ]
-    return {"interrupted": run.interrupted, "exit_code": int(run.exit_code), "workbooks": workbooks}
-
-
-def _row(path: str, run: Ingestion) -> tuple[object, ...]:
-    result = run.results.get(path)
-    if result is None:
-        return (path, "", "", "", "", "", "", "waiting" if path in run.jobs else "not started")
-    return (
-        path,
-        result.classification.file_type.value if result.classification else "",
-        result.parse_result.sheets_parsed if result.parse_result else "",
-        result.tables_created,
-        result.chunks_created,
-        len(result.warnings),
-        f"{result.processing_time_seconds:.2f}",
-        result.errors[0] if result.errors else "",
+        status = spool.status()
+    except SpoolError as error:
+        return error.message
+    state = (
+        f"still waiting: {status.pending} jobs wait, {status.claimed} run, {status.delayed} are "
+        f"delayed after a failed attempt, {len(status.workers)} workers"
     )
+    if not status.workers:
+        directory = shlex.quote(str(spool.directory))
+        state += f"; start one on any host: spool-worker --spool {directory}"
+    return state
 
 
-def _totals(run: Ingestion) -> str:
-    results = run.results.values()
-    failed = sum(bool(result.errors) for result in results)
-    tables = sum(result.tables_created for result in results)
-    chunks = sum(result.chunks_created for result in results)
-    return (
-        f"{len(run.paths)} workbooks: {len(results) - failed} ok, {failed} failed, "
-        f"{len(run.paths) - len(results)} open; {tables} tables, {chunks} chunks"
-    )
+def _finish_running(place: Place, run: Ingestion) -> None:
+    advise("finishing the workbooks that are being read; Ctrl-C again leaves at once")
+    try:
+        place.finish()
+    except KeyboardInterrupt:
+        advise("left at once; what was not finished is not in the store")
+        os._exit(130)  # children end with their parent; waiting for them is what was not wanted
+    for path, job_id in run.jobs.items():
+        if path not in run.results and _is_done(place, job_id):
+            run.results[path] = place.backend.get_result(job_id, timeout=0)
+    run.jobs.clear()  # they ended with this process, so nobody can ask for them
 
 
-def _explain(path: str, result: ProcessingResult) -> None:
-    for detail in result.error_details:
-        if detail.code.value in result.errors:
-            advise(f"{path}: {detail.code}: {detail.message}")
+def _is_done(place: Place, job_id: str) -> bool:
+    try:
+        return place.has_ended(job_id, 0.0)
+    except CancelledError:
+        return False

@@ -1,9 +1,11 @@
-"""Commands that look: into a workbook before it is ingested, into a store afterwards."""
+"""Commands that look into a workbook before it is ingested, and into stores afterwards."""
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
 from ingestkit_excel.backends import (
+    BundleStore,
     EmbeddedStore,
     QueryResult,
     SQLiteStore,
@@ -11,13 +13,14 @@ from ingestkit_excel.backends import (
     open_store,
 )
 from ingestkit_excel.classification import classify_workbook
-from ingestkit_excel.cli.output import advise, print_json, print_table, printable
+from ingestkit_excel.cli.output import advise, counted, print_json, print_table, printable
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ConfigurationError, ErrorCode
 from ingestkit_excel.parsing import parse_workbook, profile_workbook
 
-__all__ = ["export", "query_store", "search_store", "show_workbook"]
+__all__ = ["export", "prune", "query_store", "search_store", "show_workbook"]
 
+_SOURCE_DIRECTORY = re.compile(r"[0-9a-f]{32}")
 _SHOW_TITLES = ("sheet", "kind", "range", "rows", "columns", "header", "reader", "hidden")
 
 
@@ -116,17 +119,44 @@ def export(bundles: Path, to: str, *, as_json: bool) -> None:
             f"cannot export to {to}: bundles are merged into one SQLite file; "
             "write --to sqlite:///file.db",
         )
-    if not bundles.is_dir():
-        raise ConfigurationError(
-            ErrorCode.E_SOURCE_NOT_FOUND,
-            f"cannot export {bundles}: there is no such directory; workers write "
-            "ingestkit-store beside the spool unless told otherwise",
-        )
+    _check_bundles("export", bundles)
     report = export_bundles(bundles, target)
     if as_json:
         print_json(asdict(report))
     else:
         print_table(("what", "count"), list(asdict(report).items()))
+
+
+def prune(bundles: Path, *, as_json: bool) -> None:
+    """Remove superseded and abandoned bundles and print how many.
+
+    Raises:
+        ConfigurationError: The directory holds anything but bundles.
+    """
+    _check_bundles("prune", bundles)
+    removed = BundleStore(bundles).prune()
+    if as_json:
+        print_json({"removed": removed})
+    else:
+        print(f"removed {counted(removed, 'superseded bundle')} from {bundles}")
+
+
+def _check_bundles(verb: str, directory: Path) -> None:
+    # A mistyped path must neither look like an empty store nor lose what is in it.
+    if not directory.is_dir():
+        raise ConfigurationError(
+            ErrorCode.E_SOURCE_NOT_FOUND,
+            f"cannot {verb} {directory}: there is no such directory; workers write "
+            "ingestkit-store beside the spool unless told otherwise",
+        )
+    names = [path.name for path in directory.iterdir() if not path.name.startswith(".")]
+    foreign = [name for name in names if not _SOURCE_DIRECTORY.fullmatch(name)]
+    if foreign:
+        raise ConfigurationError(
+            ErrorCode.E_CONFIG_INVALID,
+            f"cannot {verb} {directory}: it is no directory of bundles, as it holds "
+            f"{min(foreign)}; workers write ingestkit-store beside the spool unless told otherwise",
+        )
 
 
 def _existing(url: str) -> EmbeddedStore:

@@ -8,29 +8,43 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     Task,
     TextColumn,
-    TimeRemainingColumn,
+    TimeElapsedColumn,
 )
-from rich.table import Table
+from rich.progress import Progress as Bar
+from rich.table import Column, Table
 from rich.text import Text
 
-__all__ = ["Advance", "advise", "print_json", "print_table", "printable", "progress"]
+__all__ = [
+    "Progress",
+    "advise",
+    "counted",
+    "print_job",
+    "print_json",
+    "print_table",
+    "printable",
+    "progress",
+]
 
 
-class Advance(Protocol):
-    """Told once for each workbook that has ended."""
+class Progress(Protocol):
+    """Told of each workbook that has ended."""
 
-    def __call__(self, line: str) -> None:
-        """Count one more, described by ``line``."""
+    def advance(self, words: str, path: str) -> None:
+        """Count one more: ``words`` say how it ended."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Say something in between that does not count."""
         ...
 
 
@@ -49,10 +63,25 @@ def print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print rows under their titles."""
+def counted(number: int, noun: str) -> str:
+    """Give ``1 table`` or ``2 tables``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def print_job(job_id: str, path: str) -> None:
+    """Print a job at once, so that its id is not lost with this process."""
+    print(f"{job_id}  {printable(path)}", flush=True)
+
+
+def print_table(
+    titles: Sequence[str], rows: Sequence[Sequence[Any]], *, is_wide: bool = False
+) -> None:
+    """Print rows under their titles; ``is_wide`` ones may run over the edge of the terminal.
+
+    That suits a last column of paths: cut into pieces by a table they cannot be copied.
+    """
     cells = [["" if cell is None else printable(str(cell)) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and not is_wide:
         table = Table(box=None, pad_edge=False)
         for title in titles:
             # Folded, not cut: a name that is cut can be neither read nor copied.
@@ -78,33 +107,54 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Advance]:
+def progress(total: int, *, verb: str = "ingesting") -> Iterator[Progress]:
     """Show how far ``total`` workbooks are: a bar on a terminal, else one line for each."""
     if not sys.stderr.isatty():
-        yield _PlainLines(total)
+        yield _Lines(total)
         return
     columns = (
-        TextColumn("ingesting"),
-        BarColumn(),
+        TextColumn(verb),
+        BarColumn(bar_width=24),
         MofNCompleteColumn(),
         _Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+        # The only column that gives way, else a long name would push the bar out of sight.
+        TextColumn(
+            "{task.description}",
+            markup=False,
+            table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+        ),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-
-        def advance(line: str) -> None:
-            bar.update(task, advance=1, description=printable(line))
-
-        yield advance
+    with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
+        yield _TerminalBar(bar, total)
 
 
-class _PlainLines:
+class _TerminalBar:
+    def __init__(self, bar: Bar, total: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=total)
+
+    def advance(self, words: str, path: str) -> None:
+        """Move the bar; the name alone, as folders are what makes paths long."""
+        self._bar.update(
+            self._task, advance=1, description=printable(f"{words}  {PurePath(path).name}")
+        )
+
+    def note(self, text: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(Text(printable(text)), soft_wrap=True)
+
+
+class _Lines:
     def __init__(self, total: int) -> None:
         self._total = total
         self._count = 0
 
-    def __call__(self, line: str) -> None:
+    def advance(self, words: str, path: str) -> None:
+        """Print one line, numbered."""
         self._count += 1
-        advise(f"[{self._count}/{self._total}] {line}")
+        advise(f"[{self._count}/{self._total}] {words}  {path}")
+
+    def note(self, text: str) -> None:
+        """Print one line."""
+        advise(text)

@@ -37,7 +37,7 @@ def test_ingest_prints_a_row_and_the_totals(
     """Without a terminal progress is one plain line on standard error."""
     assert main(["ingest", str(workbook), "--store", store]) == ExitCode.OK
     printed = capsys.readouterr()
-    assert "1 workbooks: 1 ok, 0 failed, 0 open; 1 tables" in printed.out
+    assert "1 workbook: 1 ok, 0 failed, 0 open; 1 table" in printed.out
     assert printed.err.startswith("[1/1] ok")
 
 
@@ -59,7 +59,7 @@ def test_a_broken_workbook_is_named_and_the_others_go_on(
     assert main(["ingest", str(workbook.parent), "--store", store]) == ExitCode.SOME_FAILED
     printed = capsys.readouterr()
     assert "2 workbooks: 1 ok, 1 failed" in printed.out
-    assert "broken.xlsx: E_PARSE" in printed.err
+    assert "E_PARSE_CORRUPT: " in printed.err
 
 
 def test_what_was_ingested_can_be_queried_and_searched(
@@ -74,6 +74,36 @@ def test_what_was_ingested_can_be_queried_and_searched(
     assert json.loads(capsys.readouterr().out)["rows"] == [[37]]
     assert main(["search", store, "city", "--json"]) == ExitCode.OK
     assert json.loads(capsys.readouterr().out)[0]["metadata"]["table_name"] == table
+
+
+def test_any_number_of_workers_gives_the_same_tables(
+    workbook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process or in children of it."""
+    seen = []
+    for workers in ("1", "2"):
+        store = str(tmp_path / f"{workers}.db")
+        assert main(["ingest", str(workbook), "--store", store, "--workers", workers]) == 0
+        capsys.readouterr()
+        main(["query", store, "--json"])
+        seen.append(json.loads(capsys.readouterr().out)["rows"])
+    assert seen[0] == seen[1] != []
+
+
+def test_a_store_that_is_no_database_ends_the_run_before_it_begins(
+    workbook: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told once, instead of once for each workbook."""
+    (tmp_path / "notes.db").write_text("no database")
+    store = str(tmp_path / "notes.db")
+    assert main(["ingest", str(workbook), "--store", store]) == ExitCode.STORE
+    assert "not a database" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A report of a defect starts with it."""
+    assert main(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out.startswith("ingestkit-excel 0.")
 
 
 def test_a_query_that_writes_is_refused(
