@@ -78,7 +78,8 @@ class DistributedExecutionBackend:
             ) from error
         except SpoolError as error:
             raise ExecutionError(
-                ErrorCode.E_EXECUTION_SUBMIT, f"cannot submit {file_path}: {error.message}"
+                ErrorCode.E_EXECUTION_SUBMIT,
+                f"cannot submit {file_path} to {self._spool.directory}: {_cause_of(error)}",
             ) from error
         self._submitted[job_id] = str(file_path)
         return job_id
@@ -94,7 +95,10 @@ class DistributedExecutionBackend:
             return self._get_result(job_id, timeout)
         except SpoolError as error:
             raise ExecutionError(
-                error.code, f"cannot get the result of {job_id}: {error.message}", job_id=job_id
+                error.code,
+                f"cannot get the result of {job_id} from {self._spool.directory}: "
+                f"{_cause_of(error)}",
+                job_id=job_id,
             ) from error
 
     def _get_result(self, job_id: str, timeout: float | None) -> ProcessingResult:
@@ -178,6 +182,10 @@ class DistributedExecutionBackend:
             f"still there, ask for {job_id} again",
             job_id=job_id,
         )
+
+
+def _cause_of(error: SpoolError) -> str:
+    return str(error.facts.get("cause", error.message))
 
 
 def _check_can_be_carried(path: Path, status: os.stat_result, config: ExcelProcessorConfig) -> None:

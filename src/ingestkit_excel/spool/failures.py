@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ingestkit_excel.errors import ErrorCode, SpoolError
-from ingestkit_excel.spool.fs import Denied, FileSystemError, NoSpace, ReadOnly
+from ingestkit_excel.spool.fs import Denied, FileSystemError, NoSpace, NotRegular, ReadOnly
 
 __all__ = ["spool_failure", "translated"]
 
@@ -17,6 +17,11 @@ _ADVICE: Final[dict[type[FileSystemError], tuple[ErrorCode, str]]] = {
         "give this account read and write access to the directory, for instance by its group",
     ),
     ReadOnly: (ErrorCode.E_SPOOL_READ_ONLY, "mount the share writable"),
+    NotRegular: (
+        ErrorCode.E_SPOOL_INVALID,
+        "something else is where the spool has a directory or plain file; move it or correct the "
+        "path",
+    ),
 }
 _OTHER: Final = (
     ErrorCode.E_SPOOL_UNREACHABLE,
@@ -25,12 +30,20 @@ _OTHER: Final = (
 
 
 def spool_failure(verb: str, directory: Path, error: FileSystemError) -> SpoolError:
-    """Give the error a caller sees for one of the disk."""
+    """Give the error a caller sees for one of the disk.
+
+    Its fact ``cause`` is the message without its beginning, for callers with one of their own.
+    """
     code, advice = _ADVICE.get(type(error), _OTHER)
-    kind = type(error).__name__
+    cause = f"{_describe(error)}; {advice}"
     return SpoolError(
-        code, f"cannot {verb} {directory}: {kind}: {error}; {advice}", directory=str(directory)
+        code, f"cannot {verb} {directory}: {cause}", directory=str(directory), cause=cause
     )
+
+
+def _describe(error: FileSystemError) -> str:
+    cause = error.cause or type(error).__name__
+    return cause if error.path in ("", ".") else f"{error.path}: {cause}"
 
 
 @contextlib.contextmanager

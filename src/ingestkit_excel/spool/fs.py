@@ -52,7 +52,8 @@ class FileSystemError(Exception):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.cause}" if self.cause else self.path
+        path = self.path or "."  # the root of the tree
+        return f"{path}: {self.cause}" if self.cause else path
 
 
 class Missing(FileSystemError):

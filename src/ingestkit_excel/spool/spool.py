@@ -75,7 +75,18 @@ class Spool:
         """
         fs = fs or RealFileSystem(directory)
         with translated("create the spool", directory):
-            for path in ("", *layout.FIXED_DIRECTORIES):
+            try:
+                with contextlib.suppress(Exists):
+                    fs.make_directory("")
+            except Missing as error:
+                parent = directory.absolute().parent
+                raise SpoolError(
+                    ErrorCode.E_SPOOL_NOT_FOUND,
+                    f"cannot create the spool {directory}: there is no directory {parent}; "
+                    "make it, mount the share or correct the path",
+                    directory=str(directory),
+                ) from error
+            for path in layout.FIXED_DIRECTORIES:
                 with contextlib.suppress(Exists):
                     fs.make_directory(path)
             chosen = settings or SpoolSettings()

@@ -160,6 +160,17 @@ def test_only_a_plain_file_of_allowed_size_is_attached(spool: Spool, tmp_path: P
     assert list((spool.directory / "blobs").iterdir()) == []
 
 
+def test_a_refusal_of_the_spool_is_told_once(spool: Spool) -> None:
+    """Workbook, spool and cause stand in one sentence."""
+    backend = DistributedExecutionBackend(spool.directory)
+    (spool.directory / "tmp").rename(spool.directory / "away")
+    with pytest.raises(ExecutionError) as caught:
+        backend.submit(str(_workbook(spool)), CONFIG)
+    assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
+    assert caught.value.message.count("cannot") == 1
+    assert f"{_workbook(spool)} to {spool.directory}: tmp/" in caught.value.message
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow Unicode names only")
 def test_a_name_that_is_no_text_is_refused_with_a_code(spool: Spool) -> None:
     """A batch goes on without it."""

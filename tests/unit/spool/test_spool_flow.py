@@ -1,5 +1,7 @@
 """The way of a job through the spool, on a real directory."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from ingestkit_excel.spool import (
     Spool,
     SpoolSettings,
 )
+from ingestkit_excel.spool.failures import spool_failure
+from ingestkit_excel.spool.fs import NoSpace
 from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
 from ingestkit_excel.testing.clock import FakeClock
 from ingestkit_excel.testing.filesystem import MemoryFileSystem
@@ -135,3 +139,31 @@ def test_result_that_is_none_is_told_as_lost(tmp_path: Path, size: int) -> None:
     with pytest.raises(ExecutionError) as caught:
         spool.find_outcome(job_id)
     assert caught.value.code is ErrorCode.E_EXECUTION_RESULT_LOST
+
+
+def test_spool_under_a_missing_directory_is_not_made(tmp_path: Path) -> None:
+    """The message names the directory that is not there; the share may not be mounted."""
+    with pytest.raises(
+        SpoolError, match=f"no directory {re.escape(str(tmp_path))}/none;"
+    ) as caught:
+        Spool.create(tmp_path / "none" / "spool")
+    assert caught.value.code is ErrorCode.E_SPOOL_NOT_FOUND
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("make", [Spool.create, Spool.open])
+def test_file_in_place_of_a_spool_is_told(make: Callable[[Path], Spool], tmp_path: Path) -> None:
+    """It is not taken for a share that is away."""
+    (tmp_path / "spool").touch()
+    with pytest.raises(SpoolError, match="correct the path") as caught:
+        make(tmp_path / "spool")
+    assert caught.value.code is ErrorCode.E_SPOOL_INVALID
+
+
+@pytest.mark.parametrize("path", ["", ".", "pending/5"])
+def test_failure_of_the_disk_is_told_without_gaps(path: str) -> None:
+    """A path that says nothing is left out."""
+    error = spool_failure("submit to", Path("/spool"), NoSpace(path, "quota exceeded"))
+    place = f"{path}: " if path == "pending/5" else ""
+    assert error.message.startswith(f"cannot submit to /spool: {place}quota exceeded; free space")
+    assert error.code is ErrorCode.E_SPOOL_FULL
