@@ -39,19 +39,17 @@ def profile_workbook(workbook: Workbook, config: ExcelProcessorConfig) -> FilePr
 class _Counts:
     """Running counts of one sheet."""
 
-    def __init__(self, samples_max: int) -> None:
+    def __init__(self, width: int, samples_max: int) -> None:
         self.head: list[Row] = []
         self.chars = 0
         self.layout = SheetLayout()
-        self._kinds: list[dict[CellKind, int]] = []
+        self._kinds: list[dict[CellKind, int]] = [{} for _ in range(width)]
         self._head_max = _HEADER_SEARCH_ROWS + 1 + samples_max
 
     def add(self, row: Row) -> None:
-        """Take the next row into account."""
+        """Take a row with cells into account."""
         if len(self.head) < self._head_max:
             self.head.append(row)
-        while len(self._kinds) < len(row):
-            self._kinds.append({})
         cells = []
         for index, cell in enumerate(row):
             if cell is None:
@@ -61,6 +59,12 @@ class _Counts:
             kinds[cell.kind] = kinds.get(cell.kind, 0) + 1
             self.chars += len(cell.text)
         self.layout.add(cells)
+
+    def add_empty(self, row: Row) -> None:
+        """Take a row without cells into account."""
+        if len(self.head) < self._head_max:
+            self.head.append(row)
+        self.layout.finish()
 
     def columns(self) -> list[Counter[str]]:
         """Give for each column how many cells of each family it holds."""
@@ -82,13 +86,16 @@ def _family(kind: CellKind) -> str:
 
 
 def _profile_sheet(sheet: Sheet, config: ExcelProcessorConfig) -> SheetProfile:
-    counts = _Counts(config.max_sample_rows)
-    for row in sheet.read_rows():
-        counts.add(row)
-    counts.layout.finish()
-    columns = counts.columns()
     height = sheet.extent.height if sheet.extent else 0
     width = sheet.extent.width if sheet.extent else 0
+    counts = _Counts(width, config.max_sample_rows)
+    for row in sheet.read_rows():
+        if any(row):
+            counts.add(row)
+        else:
+            counts.add_empty(row)
+    counts.layout.finish()
+    columns = counts.columns()
     area = height * width
     header = _header_index(counts.head)
     merged = _merged_cells(sheet)

@@ -16,7 +16,7 @@ __all__ = ["RawCell", "RawRow", "SheetScanner", "UnsafeXml", "parse_range", "str
 _BLOCK_BYTES: Final = 1 << 16  # one read of a typical inflate window's worth
 _ROW_MAX: Final = 1_048_576  # limits of the file format
 _COLUMN_MAX: Final = 16_384
-_DIGITS: Final = "0123456789"
+_CONTENT: Final = frozenset(("v", "f", "t"))
 _REFERENCE: Final = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 
 
@@ -55,6 +55,8 @@ class _Columns(dict[str, int]):
     """Column numbers by their letters, worked out once each: most of a scan is references."""
 
     def __missing__(self, letters: str) -> int:
+        if letters[-1:].isdigit():
+            raise ValueError("a cell names another row than its own")
         column = self[letters] = parse_reference(letters + "1")[1]
         return column
 
@@ -112,6 +114,7 @@ class SheetScanner:
         self._phonetic = False
         self._inside_cell = False
         self._pieces: list[str] = []
+        self._take_piece = self._pieces.append
         self._names = _LocalNames()
         self._parser = expat.ParserCreate()
         self._parser.buffer_text = True
@@ -140,11 +143,11 @@ class SheetScanner:
         local = self._names[name]
         if local == "c":
             self._start_cell(attributes)
-        elif local in {"v", "f", "t"} and self._inside_cell:
+        elif local in _CONTENT and self._inside_cell:
             if local == "f":
                 self._shared = attributes.get("si") if attributes.get("t") == "shared" else None
-            self._pieces = []
-            self._parser.CharacterDataHandler = self._pieces.append
+            self._pieces.clear()
+            self._parser.CharacterDataHandler = self._take_piece
         elif local == "row":
             self._row = int(attributes["r"]) if "r" in attributes else self._row + 1
             self._row_text = str(self._row)
@@ -165,10 +168,9 @@ class SheetScanner:
     def _start_cell(self, attributes: dict[str, str]) -> None:
         reference = attributes.get("r")
         if reference:
-            letters = reference.rstrip(_DIGITS)
-            if reference[len(letters) :] != self._row_text:
+            if not reference.endswith(self._row_text):
                 raise ValueError("a cell names another row than its own")
-            self._column = self._columns[letters]
+            self._column = self._columns[reference[: -len(self._row_text)]]
         else:
             self._column += 1
         self._type = attributes.get("t", "n")
@@ -180,9 +182,10 @@ class SheetScanner:
         local = self._names[name]
         if local == "c":
             self._end_cell()
-        elif local in {"v", "f", "t"} and self._inside_cell:
+        elif local in _CONTENT and self._inside_cell:
             self._parser.CharacterDataHandler = None
-            text = "".join(self._pieces)
+            pieces = self._pieces
+            text = pieces[0] if len(pieces) == 1 else "".join(pieces)
             if local == "v":
                 self._value = text
             elif local == "f":
@@ -199,8 +202,10 @@ class SheetScanner:
         self._inside_cell = False
         if self._formula is None and self._value is None:
             return
-        self.touched_row = max(self.touched_row, self._row)
-        self.touched_column = max(self.touched_column, self._column)
+        if self._row > self.touched_row:
+            self.touched_row = self._row
+        if self._column > self.touched_column:
+            self.touched_column = self._column
         if self._formula is not None:
             self.formulas += 1
             if self._value == "" and self._type not in {"str", "s", "inlineStr"}:

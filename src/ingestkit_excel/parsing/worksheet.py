@@ -121,10 +121,11 @@ class _Held:
     extent: CellRange
 
     def read(self) -> Iterator[Row]:
-        width = self.extent.width
+        # One empty row stands for all, and no caller changes the rows it is given.
+        empty: Row = [None] * self.extent.width
+        held = self.rows.get
         for number in range(self.extent.top, self.extent.bottom + 1):
-            row = self.rows.get(number)
-            yield [None] * width if row is None else row
+            yield held(number, empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def header_texts(
 
 
 def _filled(row: Row) -> int:
-    return sum(cell is not None for cell in row)
+    return len(row) - row.count(None)
 
 
 def _is_label(cell: Cell) -> bool:

@@ -82,13 +82,20 @@ class Placement:
 
 
 def rows_of(sheet: Sheet, cells: CellRange) -> Iterator[NumberedRow]:
-    """Read the rows of a range one by one; ``cells`` lies inside the extent of the sheet."""
+    """Read the rows of a range one by one; ``cells`` lies inside the extent of the sheet.
+
+    The rows belong to the sheet and must not be changed.
+    """
     if sheet.extent is None:
         return
     skip = cells.top - sheet.extent.top
     start = cells.left - sheet.extent.left
     stop = start + cells.width
-    for number, row in enumerate(islice(sheet.read_rows(), skip, skip + cells.height), cells.top):
+    rows = enumerate(islice(sheet.read_rows(), skip, skip + cells.height), cells.top)
+    if cells.width == sheet.extent.width:
+        yield from rows
+        return
+    for number, row in rows:
         yield number, row[start:stop]
 
 

@@ -135,7 +135,7 @@ def _continues(grid: _Grid, above: CellRange, below: CellRange) -> bool:
         return False
     last = grid.row(above.bottom, above)
     first = grid.row(below.top, above)
-    if sum(cell is not None for cell in first) < 2:
+    if len(first) - first.count(None) < 2:
         return False
     shared = [(a, b) for a, b in zip(last, first, strict=True) if a and b]
     if not shared or any(_is_text(a) != _is_text(b) for a, b in shared):
@@ -155,7 +155,7 @@ def _cut_at_headers(grid: _Grid, region: CellRange) -> Iterator[CellRange]:
 
 def _starts_table(grid: _Grid, region: CellRange, number: int) -> bool:
     row = grid.row(number, region)
-    if sum(cell is not None for cell in row) < 2 or not all(_is_text(cell) for cell in row if cell):
+    if len(row) - row.count(None) < 2 or not all(_is_text(cell) for cell in row if cell):
         return False
     above, below = grid.row(number - 1, region), grid.row(number + 1, region)
     changes = [

@@ -167,17 +167,32 @@ def _body_rows(layout: _Layout) -> Iterator[NumberedRow]:
     spans = _row_spans(layout.sheet.merges, layout.cells)
     held: dict[int, tuple[int, Cell]] = {}
     for number, row in rows_of(layout.sheet, layout.cells):
-        if number < layout.body_top or not any(row):
+        if not any(row) or number < layout.body_top:
             continue
         if number > layout.body_bottom:
             return
-        if layout.header_row and _texts(row) == layout.header_row:
+        if layout.header_row and _is_repeated(row, layout.header_row):
             continue
-        for index, cell in enumerate(row):
-            bottom = spans.get((number, index))
-            if bottom and cell and cell.kind is CellKind.TEXT:
-                held[index] = (bottom, cell)
+        if spans:
+            _hold(row, number, spans, held)
         yield number, _fill_down(row, number, held) if held else row
+
+
+def _is_repeated(row: Row, header_row: tuple[str | None, ...]) -> bool:
+    first = row[0]
+    return (None if first is None else first.text) == header_row[0] and _texts(row) == header_row
+
+
+def _hold(
+    row: Row,
+    number: int,
+    spans: dict[tuple[int, int], int],
+    held: dict[int, tuple[int, Cell]],
+) -> None:
+    for index, cell in enumerate(row):
+        bottom = spans.get((number, index))
+        if bottom and cell and cell.kind is CellKind.TEXT:
+            held[index] = (bottom, cell)
 
 
 def _row_spans(merges: Iterable[CellRange], cells: CellRange) -> dict[tuple[int, int], int]:
@@ -306,4 +321,4 @@ def _texts(row: Row) -> tuple[str | None, ...]:
 
 
 def _filled(row: Row) -> int:
-    return sum(cell is not None for cell in row)
+    return len(row) - row.count(None)

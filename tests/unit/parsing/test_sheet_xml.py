@@ -105,3 +105,10 @@ def test_impossible_references_are_refused(body: str) -> None:
     """Nothing is guessed about where a cell belongs."""
     with pytest.raises(ValueError, match=r".+"):
         scan(body)
+
+
+@pytest.mark.parametrize("reference", ["A2", "A11", "A01", "A", "1"])
+def test_a_cell_of_another_row_than_its_own_is_refused(reference: str) -> None:
+    """Where a cell stands is never guessed."""
+    with pytest.raises(ValueError, match="cell"):
+        scan(f"<row r='1'><c r='{reference}'><v>1</v></c></row>")
