@@ -79,6 +79,7 @@ MAY_CATCH_EVERYTHING: Final = {
     "ingestkit_excel/router.py": "one workbook's surprise must not end a batch",
     "ingestkit_excel/parsing/readers.py": "a panic of the Rust engine is a nameless BaseException",
     "ingestkit_excel/execution/": "the child's main turns every failure into an outcome",
+    "ingestkit_excel/spool/patience.py": "raises it again in the thread that waits",
     "ingestkit_excel/cli/": "the main of a command",
     "spool_worker/": "the daemon loop, the child's main, the command's main",
 }

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError, SpoolError
 from ingestkit_excel.execution.failure import failed_result
@@ -24,13 +25,16 @@ __all__ = ["DistributedExecutionBackend"]
 _SCHEME = "spool://"
 _WAIT_STEP_S = 60.0  # a wait without limit asks again this often, so that it can be interrupted
 _LOOKS = 3
+_LOOK_MIN_S = 0.5  # for a look that decides between two errors when the time is already over
+_NO_ANSWER = "NoAnswer"  # the kind of a failure of the spool that used up the caller's time
 
 
 class DistributedExecutionBackend:
     """Submits workbooks to the spool at ``queue_url`` and waits for what workers make of them.
 
     Args:
-        queue_url: ``spool:///mnt/share/spool`` or the path of an existing spool directory.
+        queue_url: ``spool:///mnt/share/spool``, the path of an existing spool directory, or a
+            `Spool` that is already open.
         roots: Names of roots and where this host has them; ``share`` is the spool's parent.
         attach: Copy workbooks that lie outside every root into the spool, up to
             ``config.max_file_size_bytes``; without it they are refused.
@@ -43,7 +47,7 @@ class DistributedExecutionBackend:
 
     def __init__(
         self,
-        queue_url: str | os.PathLike[str],
+        queue_url: str | os.PathLike[str] | Spool,
         *,
         roots: Mapping[str, str | os.PathLike[str]] | None = None,
         attach: bool = False,
@@ -51,9 +55,12 @@ class DistributedExecutionBackend:
     ) -> None:
         if not 0 <= priority <= 9:
             raise _unfit(f"priority is {priority}; give 0 (first) to 9 (last)")
-        directory = _spool_directory(os.fspath(queue_url))
-        self._spool = Spool.open(directory)
-        self._roots = Roots.for_spool(directory, roots)
+        if isinstance(queue_url, Spool):
+            self._spool = queue_url
+        else:
+            self._spool = Spool.open(_spool_directory(os.fspath(queue_url)))
+        self._roots = Roots.for_spool(self._spool.directory, roots)
+        self._clock = SystemClock()
         self._attach = attach
         self._priority = priority
         self._submitted: dict[str, str] = {}
@@ -65,7 +72,8 @@ class DistributedExecutionBackend:
         try:
             draft, attach = self._draft(file_path, config, source_uri)
             job_id = self._spool.submit(draft, priority=self._priority, attach=attach)
-        except ValueError as error:  # a name that is no Unicode text, settings beyond all measure
+        # A name that is no Unicode text, links in a circle, settings beyond all measure.
+        except (RuntimeError, ValueError) as error:
             raise ExecutionError(
                 ErrorCode.E_EXECUTION_SUBMIT,
                 f"cannot submit {str(file_path)!a}: the job cannot be written down "
@@ -85,33 +93,35 @@ class DistributedExecutionBackend:
         return job_id
 
     def get_result(self, job_id: str, timeout: float | None = None) -> ProcessingResult:
-        """Wait for the job's result, whoever submitted it.
+        """Wait for the job's result, whoever submitted it; at most a second past ``timeout``.
 
         Raises:
             ExecutionError: As `ExecutionBackend` says, or with the spool's own code when the
                 spool cannot be reached; the job still stands then.
         """
         try:
-            return self._get_result(job_id, timeout)
+            return self._get_result(job_id, _Deadline(self._clock, timeout))
         except SpoolError as error:
+            # A mount that hangs leaves open what became of the job, as a worker that is slow does.
+            is_slow = timeout is not None and error.facts.get("kind") == _NO_ANSWER
             raise ExecutionError(
-                error.code,
+                ErrorCode.E_EXECUTION_TIMEOUT if is_slow else error.code,
                 f"cannot get the result of {job_id} from {self._spool.directory}: "
-                f"{_cause_of(error)}",
+                f"{_cause_of(error)}; the job still stands, ask for it again",
                 job_id=job_id,
             ) from error
 
-    def _get_result(self, job_id: str, timeout: float | None) -> ProcessingResult:
-        if job_id not in self._submitted and self._is_unknown(job_id):
+    def _get_result(self, job_id: str, deadline: "_Deadline") -> ProcessingResult:
+        if job_id not in self._submitted and self._is_unknown(job_id, deadline):
             raise ExecutionError(
                 ErrorCode.E_EXECUTION_NOT_FOUND,
                 f"cannot get the result of {job_id}: no such job in {self._spool.directory}; "
                 "check the id and the spool",
                 job_id=job_id,
             )
-        outcome = self._wait(job_id, timeout)
+        outcome = self._wait(job_id, deadline)
         if outcome is None:
-            self._raise_unfinished(job_id, timeout)
+            self._raise_unfinished(job_id, deadline)
         return _read_outcome(outcome, self._submitted.get(job_id, ""))
 
     def cancel(self, job_id: str) -> Cancellation:
@@ -149,28 +159,40 @@ class DistributedExecutionBackend:
                 raise
             return "", path.name
 
-    def _wait(self, job_id: str, timeout: float | None) -> Outcome | None:
-        if timeout is not None:
-            return self._spool.wait_for_outcome(job_id, timeout)
+    def _wait(self, job_id: str, deadline: "_Deadline") -> Outcome | None:
+        left_s = deadline.left_s()
+        if left_s is not None:
+            return self._spool.wait_for_outcome(job_id, left_s)
+        has_failed = False
         while True:  # the caller asked for no limit
-            outcome = self._spool.wait_for_outcome(job_id, _WAIT_STEP_S)
+            try:
+                outcome = self._spool.wait_for_outcome(job_id, _WAIT_STEP_S)
+                has_failed = False
+            except SpoolError:
+                if has_failed:  # for a whole step, so this is no hiccup at its end
+                    raise
+                has_failed = True
+                continue
             if outcome is not None:
                 return outcome
-            if self._is_unknown(job_id):
+            if self._is_unknown(job_id, deadline):
                 return None
 
-    def _is_unknown(self, job_id: str) -> bool:
+    def _is_unknown(self, job_id: str, deadline: "_Deadline") -> bool:
         # A job between two states may be seen in neither, so one look proves nothing.
         for _ in range(_LOOKS):
+            left_s = deadline.left_s()
+            allowed_s = None if left_s is None else max(left_s, _LOOK_MIN_S)
             try:
-                if self._spool.find_state(job_id) is not JobState.UNKNOWN:
-                    return False
+                state = self._spool.find_state(job_id, timeout_s=allowed_s)
             except ValueError:  # no spool has given out such an id
                 return True
+            if state is not JobState.UNKNOWN:
+                return False
         return True
 
-    def _raise_unfinished(self, job_id: str, timeout: float | None) -> NoReturn:
-        if self._is_unknown(job_id):
+    def _raise_unfinished(self, job_id: str, deadline: "_Deadline") -> NoReturn:
+        if self._is_unknown(job_id, deadline):
             raise ExecutionError(
                 ErrorCode.E_EXECUTION_RESULT_LOST,
                 f"cannot get the result of {job_id}: it was there and is no more; submit again",
@@ -178,10 +200,22 @@ class DistributedExecutionBackend:
             )
         raise ExecutionError(
             ErrorCode.E_EXECUTION_TIMEOUT,
-            f"cannot get the result of {job_id}: not finished within {timeout} s; the job is "
-            f"still there, ask for {job_id} again",
+            f"cannot get the result of {job_id}: not finished within {deadline.timeout_s} s; the "
+            f"job is still there, ask for {job_id} again",
             job_id=job_id,
         )
+
+
+class _Deadline:
+    def __init__(self, clock: Clock, timeout_s: float | None) -> None:
+        self._clock = clock
+        self._started_s = clock.monotonic()
+        self.timeout_s = timeout_s
+
+    def left_s(self) -> float | None:
+        if self.timeout_s is None:
+            return None
+        return max(0.0, self._started_s + self.timeout_s - self._clock.monotonic())
 
 
 def _cause_of(error: SpoolError) -> str:

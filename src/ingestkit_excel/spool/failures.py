@@ -32,12 +32,17 @@ _OTHER: Final = (
 def spool_failure(verb: str, directory: Path, error: FileSystemError) -> SpoolError:
     """Give the error a caller sees for one of the disk.
 
-    Its fact ``cause`` is the message without its beginning, for callers with one of their own.
+    Its fact ``cause`` is the message without its beginning, for callers with one of their own;
+    ``kind`` is the name of the disk's error.
     """
     code, advice = _ADVICE.get(type(error), _OTHER)
     cause = f"{_describe(error)}; {advice}"
     return SpoolError(
-        code, f"cannot {verb} {directory}: {cause}", directory=str(directory), cause=cause
+        code,
+        f"cannot {verb} {directory}: {cause}",
+        directory=str(directory),
+        cause=cause,
+        kind=type(error).__name__,
     )
 
 

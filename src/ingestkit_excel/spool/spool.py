@@ -19,6 +19,7 @@ from ingestkit_excel.spool.blobs import Blob, fetch_blob, put_blob, restore_blob
 from ingestkit_excel.spool.failures import translated
 from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem, boot_id
 from ingestkit_excel.spool.ids import JobIds, host_digest
+from ingestkit_excel.spool.patience import Patience
 from ingestkit_excel.spool.reaper import server_time_s
 from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError, load_strict
 from ingestkit_excel.spool.retention import collect_garbage
@@ -53,6 +54,7 @@ class Spool:
     def __init__(self, directory: Path, context: SpoolContext) -> None:
         self.directory = directory
         self._context = context
+        self._patience = Patience()
 
     @property
     def settings(self) -> SpoolSettings:
@@ -205,22 +207,30 @@ class Spool:
     def wait_for_outcome(self, job_id: str, timeout_s: float | None) -> Outcome | None:
         """Wait for the outcome of a job; ``None`` when ``timeout_s`` passed without one.
 
+        A mount that hangs does not prolong the wait by more than half a second.
+
         Raises:
             ExecutionError: ``E_EXECUTION_RESULT_LOST``: its bytes fail their digest.
-            SpoolError: The spool cannot be reached; the job still stands.
+            SpoolError: The spool cannot be reached, for a minute or until the time was over; the
+                job still stands.
         """
-        return wait_for(lambda: self.find_outcome(job_id), self._context.clock, timeout_s)
 
-    def find_state(self, job_id: str) -> JobState:
+        def look(allowed_s: float | None) -> Outcome | None:
+            with translated("read an outcome from", self.directory):
+                return self._patience.call(lambda: self.find_outcome(job_id), allowed_s)
+
+        return wait_for(look, self._context.clock, timeout_s)
+
+    def find_state(self, job_id: str, *, timeout_s: float | None = None) -> JobState:
         """Tell where a job is; ``UNKNOWN`` when it was never here or retention removed it.
 
         Raises:
-            SpoolError: The spool cannot be reached.
+            SpoolError: The spool cannot be reached, or did not answer within ``timeout_s``.
         """
         _check_job_id(job_id)
         with translated("look for a job in", self.directory):
             try:
-                return find_state(self._context, job_id)
+                return self._patience.call(lambda: find_state(self._context, job_id), timeout_s)
             except RecordError:
                 return JobState.DONE  # `find_outcome` says what is wrong with it
 

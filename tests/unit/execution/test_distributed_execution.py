@@ -3,10 +3,12 @@
 import hashlib
 import re
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from ingestkit_excel.clock import SystemClock
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError, SpoolError
 from ingestkit_excel.execution import (
@@ -18,6 +20,8 @@ from ingestkit_excel.execution import (
 )
 from ingestkit_excel.models import ProcessingResult
 from ingestkit_excel.spool import Job, Outcome, Spool, SpoolSettings
+from ingestkit_excel.testing.clock import FakeClock
+from ingestkit_excel.testing.filesystem import MemoryFileSystem
 
 pytestmark = pytest.mark.slow  # a spool has hundreds of directories, which take a while to make
 
@@ -169,6 +173,66 @@ def test_a_refusal_of_the_spool_is_told_once(spool: Spool) -> None:
     assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
     assert caught.value.message.count("cannot") == 1
     assert f"{_workbook(spool)} to {spool.directory}: tmp/" in caught.value.message
+
+
+def test_a_hiccup_of_the_share_does_not_end_a_wait_without_limit(tmp_path: Path) -> None:
+    """What fails for two minutes does."""
+    fs, clock = MemoryFileSystem(), FakeClock()
+    spool = Spool.create(tmp_path / "spool", fs=fs, clock=clock)
+    (tmp_path / "a.xlsx").touch()
+    backend = DistributedExecutionBackend(spool)
+    job_id = backend.submit(str(tmp_path / "a.xlsx"), CONFIG)
+    fs.rename("results", "away")
+    fs.create("results", b"", durable=False)
+    with pytest.raises(ExecutionError, match=job_id) as caught:
+        backend.get_result(job_id)
+    assert caught.value.code is ErrorCode.E_SPOOL_INVALID
+    assert 120 <= clock.monotonic() <= 125
+
+
+class HangingFileSystem(MemoryFileSystem):
+    """A mount whose server can go away: then every look hangs until it is back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_up = threading.Event()
+        self.is_up.set()
+
+    def refresh(self, path: str) -> None:
+        """Look, when the server is there."""
+        self.is_up.wait()
+        super().refresh(path)
+
+    def list_directory(self, path: str) -> list[str]:
+        """List, when the server is there."""
+        self.is_up.wait()
+        return super().list_directory(path)
+
+
+@pytest.mark.parametrize("is_submitter", [True, False])
+def test_a_mount_that_hangs_does_not_prolong_the_wait(tmp_path: Path, is_submitter: bool) -> None:
+    """The job can be asked for again, and nothing was lost.
+
+    Broken on purpose: looking on the caller's thread makes this hang.
+    """
+    fs, clock = HangingFileSystem(), SystemClock()
+    spool = Spool.create(tmp_path / "spool", fs=fs)
+    (tmp_path / "a.xlsx").touch()
+    submitter = DistributedExecutionBackend(spool)
+    job_id = submitter.submit(str(tmp_path / "a.xlsx"), CONFIG)
+    backend = submitter if is_submitter else DistributedExecutionBackend(spool)
+    fs.is_up.clear()
+    try:
+        started_s = clock.monotonic()
+        with pytest.raises(ExecutionError, match="did not answer") as caught:
+            backend.get_result(job_id, timeout=0.05)
+        assert clock.monotonic() - started_s < 10
+        assert caught.value.code is ErrorCode.E_EXECUTION_TIMEOUT
+        assert caught.value.job_id == job_id
+    finally:
+        fs.is_up.set()
+    job = _run_one(spool)
+    assert backend.get_result(job_id, timeout=30) == _result(job)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow Unicode names only")
