@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ingestkit_excel.clock import Clock
-from ingestkit_excel.errors import SpoolError
+from ingestkit_excel.errors import ErrorCode, SpoolError
 from ingestkit_excel.spool import Claim, SpoolWorker
 from spool_worker.isolation import JobSlot, Verdict
 from spool_worker.renewal import LeaseRenewer
@@ -141,8 +141,21 @@ class Daemon:
             return False
         self._claimed += 1
         _LOG.info("job_started", extra=_fields(claim))
-        slot.start(claim)
+        self._start(slot, claim)
         return True
+
+    def _start(self, slot: JobSlot, claim: Claim) -> None:
+        try:
+            slot.start(claim)
+        except Exception as error:  # noqa: BLE001 - one job must not end the worker of the others
+            _LOG.exception("job_not_started", extra=_fields(claim))
+            slot.stop()
+            message = (
+                f"cannot start the job: unexpected {type(error).__name__}; "
+                "this is a defect, please report it"
+            )
+            # Charged, so that a job that does this to every worker ends dead.
+            self._settle(Verdict(claim, code=ErrorCode.E_INTERNAL, message=message))
 
     def _collect(self) -> None:
         waiting, self._unsaved = self._unsaved, []

@@ -14,6 +14,8 @@ from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError
 __all__ = ["DEFAULT_ROOT", "Roots"]
 
 DEFAULT_ROOT = "share"
+_UNRESOLVABLE = (RuntimeError, ValueError)
+"""A loop of symbolic links before Python 3.13; a name the system cannot have."""
 
 
 class Roots:
@@ -41,7 +43,13 @@ class Roots:
         Raises:
             ExecutionError: ``E_EXECUTION_SUBMIT``: it lies outside every root.
         """
-        path = Path(file_path).resolve()
+        try:
+            path = Path(file_path).resolve()
+        except _UNRESOLVABLE as error:
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_SUBMIT,
+                f"cannot submit {str(file_path)!r}: {_describe(error)}; correct the path",
+            ) from error
         holding = [
             (len(root.parts), name)
             for name, root in self._roots.items()
@@ -75,7 +83,10 @@ class Roots:
         pure = PurePosixPath(rel)
         if pure.is_absolute() or ".." in pure.parts or "\\" in rel or "\0" in rel or not pure.parts:
             raise _rejected(root, "it is not a plain path below its root")
-        path = (base / pure).resolve()
+        try:
+            path = (base / pure).resolve()
+        except _UNRESOLVABLE as error:
+            raise _rejected(root, _describe(error)) from error
         if not path.is_relative_to(base):
             raise _rejected(root, "a symbolic link leads out of its root")
         return path
@@ -89,6 +100,12 @@ def _real_directory(name: str, path: Path) -> Path:
             f"cannot use the root {name}={path}: it is no directory; mount it or correct the path",
         )
     return real
+
+
+def _describe(error: RuntimeError | ValueError) -> str:
+    if isinstance(error, ValueError):
+        return "no file can have such a name"
+    return "its symbolic links run in a circle"
 
 
 def _rejected(root: str, cause: str) -> ExecutionError:

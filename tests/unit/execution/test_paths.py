@@ -1,5 +1,6 @@
 """Workbooks are named by root and relative path, and cannot be outside."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,9 @@ def test_a_workbook_outside_every_root_is_refused_with_the_fix(tmp_path: Path) -
     assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT
 
 
-@pytest.mark.parametrize("rel", ["/etc/passwd", "../a.xlsx", "in/../../a", "in\\a", "a\0b", ""])
+@pytest.mark.parametrize(
+    "rel", ["/etc/passwd", "../a.xlsx", "in/../../a", "in\\a", "a\0b", "a\ud800", ""]
+)
 def test_a_path_that_would_leave_its_root_is_rejected(tmp_path: Path, rel: str) -> None:
     """Jobs are written by others, so their paths are not trusted."""
     roots = Roots.for_spool(tmp_path / "spool")
@@ -60,3 +63,17 @@ def test_a_root_must_exist(tmp_path: Path) -> None:
     """A mount that is not there is noticed at the start."""
     with pytest.raises(ConfigurationError, match="is no directory"):
         Roots({"data": tmp_path / "missing"})
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="opening the file tells, since then")
+def test_a_circle_of_symbolic_links_is_rejected(tmp_path: Path) -> None:
+    """A job with such a path must not end its worker, nor its submitter."""
+    (tmp_path / "one").symlink_to("other")
+    (tmp_path / "other").symlink_to("one")
+    roots = Roots.for_spool(tmp_path / "spool")
+    with pytest.raises(ExecutionError, match="in a circle") as caught:
+        roots.resolve("share", "one/a.xlsx")
+    assert caught.value.code is ErrorCode.E_EXECUTION_REJECTED
+    with pytest.raises(ExecutionError, match="in a circle") as caught:
+        roots.locate(tmp_path / "one" / "a.xlsx")
+    assert caught.value.code is ErrorCode.E_EXECUTION_SUBMIT

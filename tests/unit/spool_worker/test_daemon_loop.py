@@ -32,11 +32,17 @@ class SkippingClock(SystemClock):
 class ScriptedSlot(JobSlot):
     """Gives the verdict that ``script`` gives; ``None`` keeps the job running."""
 
-    def __init__(self, share: Path, script: Callable[[Claim], Verdict | None]) -> None:
+    def __init__(
+        self,
+        share: Path,
+        script: Callable[[Claim], Verdict | None],
+        on_start: Callable[[Claim], None] = lambda _: None,
+    ) -> None:
         super().__init__(
             roots=Roots({"share": share}), spool_directory=share, store="memory://", clock=CLOCK
         )
         self._script = script
+        self._on_start = on_start
         self._claim: Claim | None = None
 
     @property
@@ -46,6 +52,7 @@ class ScriptedSlot(JobSlot):
 
     def start(self, claim: Claim) -> None:
         """Remember the claim."""
+        self._on_start(claim)
         self._claim = claim
 
     def poll(self) -> Verdict | None:
@@ -95,6 +102,7 @@ class Bench:
         self.spool = Spool.create(share / "spool", settings)
         self.stop = StopToken()
         self.lease_clock = SkippingClock()
+        self.on_start: Callable[[Claim], None] = lambda _: None
 
     def submit(self) -> str:
         """Put one job into the spool."""
@@ -110,7 +118,7 @@ class Bench:
         waits = {"idle_wait_s": 0.0, "busy_wait_s": 0.0, "cancel_interval_s": 0.0}
         daemon = Daemon(
             worker,
-            [ScriptedSlot(self.share, script)],
+            [ScriptedSlot(self.share, script, self.on_start)],
             settings=DaemonSettings(**{"until": Until.DRAINED, **waits, **settings}),  # type: ignore[arg-type]
             renewer=renewer,
             stop=self.stop,
@@ -239,3 +247,16 @@ def test_an_outcome_that_cannot_be_published_is_kept_until_it_can(bench: Bench) 
     bench.stop = ObservedToken(come_back)
     assert bench.run(finish) == 1
     assert bench.spool.find_state(job) is JobState.DONE
+
+
+def test_a_job_that_cannot_be_started_is_charged(bench: Bench) -> None:
+    """It ends dead after its attempts, and its worker goes on with the next job."""
+    jobs = [bench.submit() for _ in range(2)]
+
+    def refuse(claim: Claim) -> None:
+        if claim.job.job_id == jobs[0]:
+            raise ZeroDivisionError
+
+    bench.on_start = refuse
+    assert bench.run(_done) == 1
+    assert [bench.spool.find_state(job) for job in jobs] == [JobState.DEAD, JobState.DONE]
