@@ -1,22 +1,29 @@
 """Measures .ods and .xlsb sheets before calamine, which allocates the whole bounding box.
 
 A single value in the last cell of a sheet would ask for hundreds of gigabytes, and Rust ends the
-process when it does not get them. Known limit: of an .xls only the sizes checked in `limits` are
-known, so calamine may still end the process over a damaged one; workers read in a child process.
+process when it does not get them. The list of sheets of an .xlsb is checked too: calamine panics
+over one that does not fit, and Rust writes a panic to the terminal.
+
+Known limit: of an .xls only the sizes checked in `limits` are known, so calamine may still end the
+process over a damaged one; workers read in a child process.
 """
 
 import zipfile
+from collections.abc import Iterator
 from typing import Final
 from xml.parsers import expat
 
 from ingestkit_excel.errors import ErrorCode, ParseError
 from ingestkit_excel.parsing.limits import Container
-from ingestkit_excel.parsing.ooxml import PACKAGE_ERRORS
+from ingestkit_excel.parsing.ooxml import PACKAGE_ERRORS, relation_ids
 
 __all__ = ["check_legacy_extents"]
 
 _BOX_CELLS_MAX: Final = 20_000_000  # calamine and the rows made of it need some 100 bytes a cell
 _BLOCK_BYTES: Final = 1 << 16
+_XLSB_BOOK: Final = "xl/workbook.bin"  # where calamine looks, whatever the package says
+_SHEET_RECORD: Final = 156  # BrtBundleSh, [MS-XLSB] 2.4.311
+_NO_RELATION: Final = 0xFFFF_FFFF
 _ROW_RECORD: Final = 0  # BrtRowHdr, [MS-XLSB] 2.4.706
 _CELL_RECORDS: Final = frozenset(range(1, 20)) | {
     62
@@ -34,6 +41,7 @@ def check_legacy_extents(path: str, container: Container) -> None:
             if container is Container.ODS:
                 box = _ods_box(archive)
             else:
+                _check_sheet_list(archive)
                 box = max((_xlsb_box(archive, name) for name in _sheet_parts(archive)), default=0)
     except PACKAGE_ERRORS as error:
         cause = "the package is damaged; open and save it again"
@@ -102,19 +110,38 @@ def _ods_box(archive: zipfile.ZipFile) -> int:
     return boxes.largest
 
 
+def _check_sheet_list(archive: zipfile.ZipFile) -> None:
+    """Refuse a list of sheets that names parts which are not related; betas wrote such lists."""
+    if _XLSB_BOOK not in archive.namelist():
+        return
+    known = relation_ids(archive, _XLSB_BOOK)
+    for kind, record in _records(archive.read(_XLSB_BOOK)):
+        if kind != _SHEET_RECORD:
+            continue
+        length = int.from_bytes(record[8:12], "little")
+        if length != _NO_RELATION and record[12 : 12 + 2 * length].decode("utf-16-le") not in known:
+            raise ValueError("a sheet names a part that is not related")
+
+
 def _xlsb_box(archive: zipfile.ZipFile, name: str) -> int:
-    content = archive.read(name)
-    position = row = last_row = last_column = 0
+    row = last_row = last_column = 0
+    for kind, record in _records(archive.read(name)):
+        if kind == _ROW_RECORD:
+            row = int.from_bytes(record[:4], "little") + 1
+        elif kind in _CELL_RECORDS:
+            column = int.from_bytes(record[:4], "little") + 1
+            last_row, last_column = max(last_row, row), max(last_column, column)
+    return last_row * last_column
+
+
+def _records(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Give number and content of each record of a binary part, [MS-XLSB] 2.1.4."""
+    position = 0
     while position < len(content):
         kind, position = _varint(content, position, 2)
         size, position = _varint(content, position, 4)
-        if kind == _ROW_RECORD:
-            row = int.from_bytes(content[position : position + 4], "little") + 1
-        elif kind in _CELL_RECORDS:
-            column = int.from_bytes(content[position : position + 4], "little") + 1
-            last_row, last_column = max(last_row, row), max(last_column, column)
+        yield kind, content[position : position + size]
         position += size
-    return last_row * last_column
 
 
 def _varint(content: bytes, position: int, length_max: int) -> tuple[int, int]:

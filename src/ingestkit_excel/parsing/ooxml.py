@@ -20,7 +20,7 @@ from defusedxml.ElementTree import fromstring, iterparse
 from ingestkit_excel.parsing.number_format import BUILTIN_FORMATS
 from ingestkit_excel.workbook import Visibility
 
-__all__ = ["PACKAGE_ERRORS", "Package", "SheetPart", "Style", "unescape"]
+__all__ = ["PACKAGE_ERRORS", "Package", "SheetPart", "Style", "relation_ids", "unescape"]
 
 PACKAGE_ERRORS: Final = (
     zipfile.BadZipFile,
@@ -132,6 +132,12 @@ def _workbook_part(archive: zipfile.ZipFile, parts: dict[str, str]) -> str:
         if kind == "officeDocument" and _part_key(target) in parts:
             return parts[_part_key(target)]
     return parts["xl/workbook.xml"]
+
+
+def relation_ids(archive: zipfile.ZipFile, source: str) -> set[str]:
+    """Give the ids by which a part names other parts of its package."""
+    parts = {_part_key(name): name for name in archive.namelist()}
+    return set(_relations(archive, parts, source))
 
 
 def _relations(

@@ -83,3 +83,30 @@ def test_encrypted_ods_asks_for_no_password(tmp_path: Path) -> None:
     with pytest.raises(ParseError) as caught:
         parse_workbook(path, ExcelProcessorConfig())
     assert caught.value.code is ErrorCode.E_PARSE_PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("before", "related", "is_refused"),
+    [(8, "rId1", False), (12, "rId1", True), (8, "rId2", True)],
+)
+def test_a_list_of_sheets_that_does_not_fit_is_refused_before_calamine(
+    tmp_path: Path, before: int, related: str, is_refused: bool
+) -> None:
+    """A panic would reach the terminal; betas of Excel 2007 wrote four bytes more."""
+    path = tmp_path / "book.xlsb"
+    names = [(len(text).to_bytes(4, "little"), text.encode("utf-16-le")) for text in ("rId1", "S")]
+    start = bytes(before - 4) + (1).to_bytes(4, "little")
+    body = start + b"".join(part for name in names for part in name)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.bin", b"\x9c\x01" + bytes([len(body)]) + body)
+        archive.writestr(
+            "xl/_rels/workbook.bin.rels",
+            f'<Relationships><Relationship Id="{related}" Target="worksheets/sheet1.bin"/>'
+            "</Relationships>",
+        )
+    if not is_refused:
+        check_legacy_extents(str(path), Container.XLSB)
+        return
+    with pytest.raises(ParseError) as caught:
+        check_legacy_extents(str(path), Container.XLSB)
+    assert caught.value.code is ErrorCode.E_PARSE_CORRUPT
