@@ -26,7 +26,7 @@ POSITIONAL_MAX: Final = 5
 NESTING_MAX: Final = 3
 ROOT_EXPORTS_MAX: Final = 40
 
-CORE: Final = {"models", "errors", "config", "identity", "clock", "workbook"}
+CORE: Final = {"models", "errors", "config", "identity", "clock", "mounts", "workbook"}
 _STEPS: Final = CORE | {"protocols"}
 _ALL: Final = _STEPS | {
     "parsing",

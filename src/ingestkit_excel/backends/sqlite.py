@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from ingestkit_excel.backends.mounts import filesystem_of, is_network_filesystem, read_mountinfo
 from ingestkit_excel.backends.search import QueryResult, SearchHit, split_words
 from ingestkit_excel.backends.sql import (
     backend_errors,
@@ -25,6 +24,7 @@ from ingestkit_excel.backends.sql import (
 )
 from ingestkit_excel.errors import ConfigurationError, ErrorCode, ProcessingError
 from ingestkit_excel.models import ChunkPayload, TableData
+from ingestkit_excel.mounts import filesystem_of, is_network_filesystem, read_mountinfo
 
 __all__ = ["SQLiteStore"]
 

@@ -32,7 +32,7 @@ from ingestkit_excel.spool.survey import (
     read_outcome,
     take_status,
 )
-from ingestkit_excel.spool.watch import wait_for
+from ingestkit_excel.spool.watch import Hint, wait_for
 from ingestkit_excel.spool.worker import SpoolWorker, WorkerPlace
 
 __all__ = ["Cancellation", "Spool"]
@@ -51,10 +51,13 @@ class Cancellation(StrEnum):
 class Spool:
     """A spool directory; made by `create` or `open`. May be used from any thread."""
 
-    def __init__(self, directory: Path, context: SpoolContext) -> None:
+    def __init__(
+        self, directory: Path, context: SpoolContext, *, watches_disk: bool = False
+    ) -> None:
         self.directory = directory
         self._context = context
         self._patience = Patience()
+        self._watches_disk = watches_disk
 
     @property
     def settings(self) -> SpoolSettings:
@@ -75,7 +78,7 @@ class Spool:
         Raises:
             SpoolError: It cannot be made there; the message says what to do.
         """
-        fs = fs or RealFileSystem(directory)
+        given, fs = fs, fs or RealFileSystem(directory)
         with translated("create the spool", directory):
             try:
                 with contextlib.suppress(Exists):
@@ -97,7 +100,7 @@ class Spool:
             with contextlib.suppress(Exists):
                 fs.create(layout.SETTINGS_FILE, _to_json(text), durable=True)
             fs.sync_directory("")
-        return cls.open(directory, fs=fs, clock=clock)
+        return cls.open(directory, fs=given, clock=clock)
 
     @classmethod
     def open(
@@ -109,6 +112,8 @@ class Spool:
             SpoolError: ``E_SPOOL_NOT_FOUND``, ``E_SPOOL_INVALID``, ``E_SPOOL_NEWER_FORMAT``,
                 ``E_SPOOL_PERMISSION``, ``E_SPOOL_READ_ONLY`` or ``E_SPOOL_UNREACHABLE``.
         """
+        # Hints come from the real disk in real time.
+        watches_disk = fs is None and clock is None
         fs = fs or RealFileSystem(directory)
         with translated("open the spool", directory):
             try:
@@ -122,7 +127,8 @@ class Spool:
                 ) from error
         settings = _settings(data, directory)
         if clock is None:
-            return cls(directory, SpoolContext(fs, SystemClock(), settings))
+            context = SpoolContext(fs, SystemClock(), settings)
+            return cls(directory, context, watches_disk=watches_disk)
         # A clock of its own has an order of its own.
         return cls(directory, SpoolContext(fs, clock, settings, JobIds()))
 
@@ -219,7 +225,17 @@ class Spool:
             with translated("read an outcome from", self.directory):
                 return self._patience.call(lambda: self.find_outcome(job_id), allowed_s)
 
-        return wait_for(look, self._context.clock, timeout_s)
+        return wait_for(
+            look, self._context.clock, timeout_s, open_hint=lambda: self._open_hint(job_id)
+        )
+
+    def _open_hint(self, job_id: str) -> Hint | None:
+        if not self._watches_disk:
+            return None
+        from ingestkit_excel.spool.hints import open_native_hint
+
+        result = self.directory / layout.result_path(job_id)
+        return open_native_hint(result.parent, result.name)
 
     def find_state(self, job_id: str, *, timeout_s: float | None = None) -> JobState:
         """Tell where a job is; ``UNKNOWN`` when it was never here or retention removed it.

@@ -1,5 +1,7 @@
 """Waiting for an outcome ends with it, with the time, or with a failure that lasts."""
 
+import contextlib
+
 import pytest
 
 from ingestkit_excel.errors import ErrorCode, ExecutionError, IngestKitError, SpoolError
@@ -67,3 +69,55 @@ def test_failure_that_lasts_is_raised(failure: IngestKitError, timeout_s: float 
         wait_for(Script(failure), clock, timeout_s)
     limit_s = 60.0 if timeout_s is None else min(60.0, timeout_s)
     assert limit_s <= clock.monotonic() <= limit_s + 2.0
+
+
+class RecordingHint:
+    """A hint that passes the time of its clock."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.waits: list[float] = []
+        self.is_closed = False
+
+    def wait(self, seconds: float) -> None:
+        """Let it pass."""
+        self.waits.append(seconds)
+        self._clock.sleep(seconds)
+
+    def close(self) -> None:
+        """Note it."""
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("last", [OUTCOME, None, AWAY])
+def test_hint_is_opened_once_for_a_long_wait_and_closed(
+    last: Outcome | SpoolError | None,
+) -> None:
+    """Whatever the wait ends with."""
+    clock = FakeClock()
+    opened: list[RecordingHint] = []
+
+    def open_hint() -> RecordingHint:
+        opened.append(RecordingHint(clock))
+        return opened[-1]
+
+    with contextlib.suppress(SpoolError):
+        wait_for(Script(*[None] * 20, last), clock, 60.0, open_hint=open_hint)
+    assert len(opened) == 1
+    assert opened[0].waits
+    assert opened[0].is_closed
+
+
+def test_short_wait_opens_no_hint() -> None:
+    """Looking often is cheaper."""
+
+    def open_hint() -> None:
+        raise AssertionError
+
+    assert wait_for(Script(*[None] * 5, OUTCOME), FakeClock(), 1.0, open_hint=open_hint) is OUTCOME
+
+
+def test_wait_without_a_hint_goes_on_looking() -> None:
+    """Where the kernel tells nothing, the pace alone decides."""
+    clock = FakeClock()
+    assert wait_for(Script(*[None] * 30, OUTCOME), clock, None, open_hint=lambda: None) is OUTCOME

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ingestkit_excel.backends import SQLiteStore
-from ingestkit_excel.backends.mounts import filesystem_of, is_network_filesystem
 from ingestkit_excel.errors import ConfigurationError
+from ingestkit_excel.mounts import filesystem_of, is_network_filesystem
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
