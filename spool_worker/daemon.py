@@ -14,6 +14,7 @@ from ingestkit_excel.errors import ErrorCode, SpoolError
 from ingestkit_excel.spool import Claim, SpoolWorker
 from spool_worker.isolation import JobSlot, Verdict
 from spool_worker.renewal import LeaseRenewer
+from spool_worker.settlement import Settler, fields_of, report
 from spool_worker.shutdown import StopToken
 
 __all__ = ["Daemon", "DaemonSettings", "Until"]
@@ -72,10 +73,9 @@ class Daemon:
         self._clock = clock
         self._is_drained = is_drained
         self._claimed = 0
-        self._completed = 0
         self._reap_due = clock.monotonic()
         self._cancel_due = clock.monotonic()
-        self._unsaved: list[Verdict] = []
+        self._settler = Settler(worker, clock=clock)
 
     def run(self) -> int:
         """Work until stopped, drained or at the limit; give the number of jobs completed.
@@ -94,12 +94,12 @@ class Daemon:
             self._finish()
         finally:
             self._release_all()
-        return self._completed
+        return self._settler.completed
 
     def _is_finished(self) -> bool:
         if self._stop.is_stopping:
             return True
-        if self._is_busy() or self._unsaved:
+        if self._is_busy() or self._settler.has_open:
             return False
         if self._is_at_limit():
             return True
@@ -111,7 +111,7 @@ class Daemon:
         try:
             return self._is_drained()
         except SpoolError as error:
-            self._report(error)
+            report(error)
             return False
 
     def _is_at_limit(self) -> bool:
@@ -125,7 +125,7 @@ class Daemon:
         return self._settings.busy_wait_s if self._is_busy() else self._settings.idle_wait_s
 
     def _fill(self) -> None:
-        if self._unsaved or self._renewer.is_lost:
+        if self._settler.is_backing_off or self._renewer.is_lost:
             return  # a spool that takes no outcomes needs no more claims
         for slot in self._slots:
             if slot.claim is None and not self._is_at_limit() and not self._claim_for(slot):
@@ -135,12 +135,12 @@ class Daemon:
         try:
             claim = self._worker.try_claim()
         except SpoolError as error:
-            self._report(error)
+            report(error)
             return False
         if claim is None:
             return False
         self._claimed += 1
-        _LOG.info("job_started", extra=_fields(claim))
+        _LOG.info("job_started", extra=fields_of(claim))
         self._start(slot, claim)
         return True
 
@@ -148,42 +148,21 @@ class Daemon:
         try:
             slot.start(claim)
         except Exception as error:  # noqa: BLE001 - one job must not end the worker of the others
-            _LOG.exception("job_not_started", extra=_fields(claim))
+            _LOG.exception("job_not_started", extra=fields_of(claim))
             slot.stop()
             message = (
                 f"cannot start the job: unexpected {type(error).__name__}; "
                 "this is a defect, please report it"
             )
             # Charged, so that a job that does this to every worker ends dead.
-            self._settle(Verdict(claim, code=ErrorCode.E_INTERNAL, message=message))
+            self._settler.settle(Verdict(claim, code=ErrorCode.E_INTERNAL, message=message))
 
     def _collect(self) -> None:
-        waiting, self._unsaved = self._unsaved, []
+        self._settler.retry()
         for slot in self._slots:
             verdict = None if slot.claim is None else slot.poll()
             if verdict is not None:
-                waiting.append(verdict)
-        for verdict in waiting:
-            self._settle(verdict)
-
-    def _settle(self, verdict: Verdict) -> None:
-        claim = verdict.claim
-        try:
-            if verdict.outcome is None:
-                self._worker.retry(claim, code=verdict.code, message=verdict.message)
-                _LOG.warning("job_retried", extra={**_fields(claim), "code": verdict.code.value})
-                return
-            completion = self._worker.complete(claim, verdict.outcome)
-        except SpoolError as error:
-            # The claim still stands, so the work is not lost: the next round tries again.
-            self._report(error)
-            self._unsaved.append(verdict)
-            return
-        self._completed += 1
-        status = verdict.outcome.status
-        seconds = {"run_s": round(verdict.outcome.run_s, 3)}
-        extra = {**_fields(claim), "status": status, "completion": str(completion), **seconds}
-        _LOG.info("job_completed", extra=extra)
+                self._settler.settle(verdict)
 
     def _tidy(self) -> None:
         now = self._clock.monotonic()
@@ -195,14 +174,14 @@ class Daemon:
                 self._reap_due = now + self._settings.reap_interval_s
                 self._worker.reap()
         except SpoolError as error:
-            self._report(error)
+            report(error)
 
     def _stop_cancelled_jobs(self) -> None:
         for slot in self._slots:
             claim = slot.claim
             if claim is not None and self._worker.is_cancelled(claim):
                 slot.stop()
-                self._settle(Verdict(claim, slot.cancelled(claim)))
+                self._settler.settle(Verdict(claim, slot.cancelled(claim)))
 
     def _stop_lost_jobs(self) -> None:
         if not self._renewer.is_lost:
@@ -210,12 +189,12 @@ class Daemon:
         for slot in self._slots:
             claim = slot.stop()
             if claim is not None:
-                _LOG.error("lease_lost", extra=_fields(claim))
-                self._give_back(claim)
+                _LOG.error("lease_lost", extra=fields_of(claim))
+                self._settler.give_back(claim)
 
     def _finish(self) -> None:
         deadline = self._clock.monotonic() + self._settings.grace_s
-        while self._is_busy() or self._unsaved:
+        while self._is_busy() or self._settler.has_open:
             if self._stop.is_immediate or self._clock.monotonic() >= deadline:
                 return
             self._renewer.tick()
@@ -227,23 +206,5 @@ class Daemon:
         for slot in self._slots:
             claim = slot.stop()
             if claim is not None:
-                self._give_back(claim)
-        for verdict in self._unsaved:
-            self._give_back(verdict.claim)
-        self._unsaved = []
-
-    def _give_back(self, claim: Claim) -> None:
-        try:
-            self._worker.release(claim)
-        except SpoolError as error:
-            self._report(error)  # others take it when the lease lapses
-            return
-        _LOG.info("job_released", extra=_fields(claim))
-
-    def _report(self, error: SpoolError) -> None:
-        extra = {"code": error.code.value, "reason": error.message}
-        _LOG.error("spool_failed", extra=extra)
-
-
-def _fields(claim: Claim) -> dict[str, object]:
-    return {"job_id": claim.job.job_id, "attempt": claim.attempt}
+                self._settler.give_back(claim)
+        self._settler.give_up()

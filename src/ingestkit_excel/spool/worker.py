@@ -19,6 +19,7 @@ from ingestkit_excel.spool.claim import Candidates, Claim, open_claim, try_take
 from ingestkit_excel.spool.failures import translated
 from ingestkit_excel.spool.fs import HeldLock, Missing, NotRegular
 from ingestkit_excel.spool.history import read_history, record_attempt
+from ingestkit_excel.spool.holdings import Holding, Holdings
 from ingestkit_excel.spool.ids import new_nonce, new_worker_id
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.outcomes import (
@@ -74,7 +75,7 @@ class SpoolWorker:
     def __init__(self, context: SpoolContext, place: WorkerPlace) -> None:
         self._context = context
         self._place = place
-        self._held: dict[str, Stem] = {}
+        self._held = Holdings()
         self._candidates = Candidates(context)
         self._lock: HeldLock | None = None
         self._unadmitted: Stem | None = None
@@ -97,6 +98,12 @@ class SpoolWorker:
         self._is_fenced = False
         _LOG.info("worker_enlisted", extra={"worker_id": self.worker_id})
 
+    def _enlist_anew(self) -> None:
+        # Others have our claims, or will take those they have not found yet: nothing is ours.
+        self._held.clear()
+        self._unadmitted = None
+        self._enlist()
+
     def try_claim(self) -> Claim | None:
         """Take the next waiting job; ``None`` when there is none to be had now.
 
@@ -109,8 +116,8 @@ class SpoolWorker:
         Crash: the claim returns to pending when this worker is found dead.
         """
         with translated("claim a job from", self._place.directory):
-            if self._is_fenced and not self._held:
-                self._enlist()
+            if self._is_fenced:
+                self._enlist_anew()
             for _ in range(_CLAIM_TRIES):
                 if self._unadmitted is None and not self._try_take_next():
                     return None
@@ -133,15 +140,17 @@ class SpoolWorker:
     def _admit_taken(self) -> Claim | None:
         if self._unadmitted is None:
             return None
-        stem = self._held.get(self._unadmitted.job_id, self._unadmitted)
-        claim = self._admit(stem) if is_present(self._context, self._path(stem)) else None
+        # Its name may have grown in a call that failed half way.
+        held = self._held.take(self._unadmitted)
+        is_ours = is_present(self._context, self._path(held.stem))
+        claim = self._admit(held) if is_ours else None
         if claim is None:
-            self._held.pop(stem.job_id, None)
+            self._held.forget(held.claimed)
         self._unadmitted = None
         return claim
 
-    def _admit(self, stem: Stem) -> Claim | None:
-        self._held[stem.job_id] = stem
+    def _admit(self, held: Holding) -> Claim | None:
+        stem = held.stem
         try:
             claim = open_claim(self._context, stem, self.worker_id)
         except NotRegular:
@@ -158,8 +167,10 @@ class SpoolWorker:
             outcome = cancelled_outcome(claim, self._place.host)
         else:
             _LOG.info("job_claimed", extra={"job_id": stem.job_id, "attempt": stem.attempt})
+            self._held.forget(held.claimed)  # it may have grown a new name since
+            self._held.take(stem)
             return claim
-        self._publish(stem.job_id, outcome)
+        self._publish(held, outcome)
         return None
 
     def _path(self, stem: Stem) -> str:
@@ -203,37 +214,39 @@ class SpoolWorker:
             if claim.attempt > 1 and not outcome.attempts:
                 history = read_history(self._context, claim.job.job_id)
                 outcome = outcome.model_copy(update={"attempts": history})
-            return self._publish(claim.job.job_id, outcome)
+            return self._publish(self._find_held(claim), outcome)
 
-    def _publish(self, job_id: str, outcome: Outcome) -> Completion:
-        stem = self._try_prepare(job_id, outcome)
-        if stem is None:
-            return self._forget(job_id, Completion.SUPERSEDED)
+    def _find_held(self, claim: Claim) -> Holding | None:
+        # A claim made under an earlier id is nobody's, whatever it is called.
+        return self._held.find(claim.stem) if claim.worker_id == self.worker_id else None
+
+    def _publish(self, held: Holding | None, outcome: Outcome) -> Completion:
+        if held is None:
+            return Completion.SUPERSEDED
+        if not self._try_prepare(held, outcome):
+            return self._forget(held, Completion.SUPERSEDED)
         is_dead = outcome.status == "dead"
-        if not try_fence(self._context, self.worker_id, stem, is_dead=is_dead):
-            return self._forget(job_id, Completion.SUPERSEDED)
-        is_ours = reveal(self._context, stem)
-        return self._forget(job_id, Completion.PUBLISHED if is_ours else Completion.SUPERSEDED)
+        if not try_fence(self._context, self.worker_id, held.stem, is_dead=is_dead):
+            return self._forget(held, Completion.SUPERSEDED)
+        is_ours = reveal(self._context, held.stem)
+        return self._forget(held, Completion.PUBLISHED if is_ours else Completion.SUPERSEDED)
 
-    def _try_prepare(self, job_id: str, outcome: Outcome) -> Stem | None:
-        stem = self._held.get(job_id)
+    def _try_prepare(self, held: Holding, outcome: Outcome) -> bool:
         for _ in range(_PREPARE_TRIES):
-            if stem is None:
-                return None
-            outcome = outcome.model_copy(update={"attempt": stem.attempt})
-            if try_prepare(self._context, stem, encode_fitting(outcome)):
-                return stem
+            outcome = outcome.model_copy(update={"attempt": held.stem.attempt})
+            if try_prepare(self._context, held.stem, encode_fitting(outcome)):
+                return True
             # Something torn has our name, and a name is never used twice: take the next number.
-            bumped = stem.next_attempt(charged=False)
-            if not try_move(self._context, self._path(stem), self._path(bumped)):
-                return None
-            self._held[job_id] = stem = bumped
+            bumped = held.stem.next_attempt(charged=False)
+            if not try_move(self._context, self._path(held.stem), self._path(bumped)):
+                return False
+            held.stem = bumped
         raise Missing(layout.PREP, "each attempt to write the outcome was torn")
 
-    def _forget(self, job_id: str, completion: Completion) -> Completion:
-        self._held.pop(job_id, None)
-        facts = {"job_id": job_id, "worker_id": self.worker_id, "completion": completion.value}
-        _LOG.info("claim_given_up", extra=facts)
+    def _forget(self, held: Holding, completion: Completion) -> Completion:
+        self._held.forget(held.claimed)
+        facts = {"worker_id": self.worker_id, "completion": completion.value}
+        _LOG.info("claim_given_up", extra={"job_id": held.claimed.job_id, **facts})
         return completion
 
     def retry(self, claim: Claim, *, code: ErrorCode, message: str) -> Completion:
@@ -248,9 +261,10 @@ class SpoolWorker:
         Crash: before the rename the claim is reaped and the failure counts once, as it would.
         """
         with translated("requeue the job in", self._place.directory):
-            stem = self._held.get(claim.job.job_id)
-            if stem is None:
+            held = self._find_held(claim)
+            if held is None:
                 return Completion.SUPERSEDED
+            stem = held.stem
             record = AttemptRecord(
                 attempt=stem.attempt,
                 worker_id=self.worker_id,
@@ -261,11 +275,11 @@ class SpoolWorker:
             if stem.failures + 1 >= claim.job.max_attempts:
                 history = (*read_history(self._context, stem.job_id), record)
                 outcome = dead_outcome(claim, self._place.host, history)
-                done = self._publish(stem.job_id, outcome)
+                done = self._publish(held, outcome)
                 return Completion.DEAD if done is Completion.PUBLISHED else done
             record_attempt(self._context, stem.job_id, record)
             delay_s = self._backoff_s(stem.failures)
-            return self._give_back(claim, stem.next_attempt(charged=True), delay_s)
+            return self._give_back(held, claim.job.priority, is_charged=True, delay_s=delay_s)
 
     def _backoff_s(self, failures: int) -> float:
         settings = self._context.settings
@@ -273,31 +287,34 @@ class SpoolWorker:
         # Jobs that failed together, when a store went away, must not come back together.
         return min(doubled, settings.retry_backoff_max_s) * random.uniform(0.75, 1.0)
 
-    def _give_back(self, claim: Claim, stem: Stem, delay_s: float) -> Completion:
-        source = self._path(self._held[stem.job_id])
+    def _give_back(
+        self, held: Holding, priority: int, *, is_charged: bool, delay_s: float
+    ) -> Completion:
+        stem = held.stem.next_attempt(charged=is_charged)
+        source = self._path(held.stem)
         if delay_s > 0:
             due_s = int(server_time_s(self._context) + delay_s) + 1
             is_moved = try_move(self._context, source, layout.delayed_path(due_s, stem))
         else:
-            directory = layout.pending_directory(claim.job.priority, stem.job_id)
+            directory = layout.pending_directory(priority, stem.job_id)
             is_moved = try_enqueue(self._context, source, directory, stem.file_name)
-        kind = Completion.REQUEUED if is_moved else Completion.SUPERSEDED
-        return self._forget(stem.job_id, kind)
+        return self._forget(held, Completion.REQUEUED if is_moved else Completion.SUPERSEDED)
 
-    def release(self, claim: Claim) -> Completion:
-        """Give a job back unfinished and uncharged, for another worker to take at once.
+    def release(self, claim: Claim, *, delay_s: float = 0.0) -> Completion:
+        """Give a job back unfinished and uncharged, for another worker to take after a delay.
 
         Raises:
             SpoolError: The spool cannot be reached. The claim still stands; call again.
 
-        On disk: claims/W/S becomes pending/P/B/S+.
+        On disk: claims/W/S becomes pending/P/B/S+ or, with a delay, delayed/tT.S+.
         Crash: before the rename the claim is reaped instead, and then the failure counts.
         """
         with translated("release the job in", self._place.directory):
-            stem = self._held.get(claim.job.job_id)
-            if stem is None:
+            held = self._find_held(claim)
+            if held is None:
                 return Completion.SUPERSEDED
-            return self._give_back(claim, stem.next_attempt(charged=False), 0.0)
+            priority = claim.job.priority
+            return self._give_back(held, priority, is_charged=False, delay_s=delay_s)
 
     def reap(self) -> None:
         """Do a janitor's round: reveal, take back from the dead, move what is due, sweep.
