@@ -3,6 +3,7 @@
 `MemoryFileSystem` passes the contract suite of `RealFileSystem`. `FaultyFileSystem` wraps either
 and spoils its k-th operation, so that a test can try every k. A process that crashed reaches
 nothing any more: each later call crashes too, also those in ``finally`` blocks.
+`HookedFileSystem` wraps either and lets a test act, or fail, around operations it chooses.
 """
 
 import hashlib
@@ -27,10 +28,18 @@ from ingestkit_excel.spool.fs import (
 )
 from ingestkit_excel.testing.clock import FakeClock
 
-__all__ = ["Fault", "FaultyFileSystem", "MemoryFileSystem", "SimulatedCrash"]
+__all__ = [
+    "Fault",
+    "FaultyFileSystem",
+    "Hook",
+    "HookedFileSystem",
+    "MemoryFileSystem",
+    "SimulatedCrash",
+]
 
 T = TypeVar("T")
 _FREE_BYTES = 1 << 40
+_NEVER = 1_000_000_000  # more operations than any test takes
 
 
 @dataclass(slots=True)
@@ -365,3 +374,39 @@ class FaultyFileSystem:
         if lock is not None:
             self._locks.append(lock)
         return lock
+
+
+Hook = Callable[[str, str], None]
+"""Called with the name of an operation and its path; of a rename with ``source -> target``."""
+
+
+class HookedFileSystem(FaultyFileSystem):
+    """One process's view of a file system; a test may look on, act or fail around operations."""
+
+    def __init__(self, inner: FileSystem) -> None:
+        super().__init__(inner, Fault.FAILED, _NEVER)
+        self.before: Hook | None = None
+        self.after: Hook | None = None
+
+    def _run(self, operation: Callable[[], T], path: str, torn: Callable[[], T] | None = None) -> T:
+        # "Class.method", or "Class.method.<locals>.<lambda>"
+        name = operation.__qualname__.split(".")[1]
+        if name == "rename":
+            return super()._run(operation, path, torn)
+        return self._hooked(name, path, lambda: super(HookedFileSystem, self)._run(operation, path))
+
+    def rename(self, source: str, target: str) -> None:
+        """As the wrapped one, between the hooks."""
+        self._hooked(
+            "rename",
+            f"{source} -> {target}",
+            lambda: super(HookedFileSystem, self).rename(source, target),
+        )
+
+    def _hooked(self, name: str, path: str, operation: Callable[[], T]) -> T:
+        if self.before is not None:
+            self.before(name, path)
+        given = operation()
+        if self.after is not None:
+            self.after(name, path)
+        return given

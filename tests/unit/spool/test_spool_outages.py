@@ -1,0 +1,125 @@
+"""What becomes of a worker and its jobs when the share was away for a while."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ingestkit_excel.errors import SpoolError
+from ingestkit_excel.spool import (
+    Claim,
+    Completion,
+    JobDraft,
+    JobState,
+    Outcome,
+    Spool,
+    SpoolSettings,
+    SpoolWorker,
+)
+from ingestkit_excel.spool.fs import FileSystemError, Unreachable
+from ingestkit_excel.testing.clock import FakeClock
+from ingestkit_excel.testing.filesystem import Hook, HookedFileSystem, MemoryFileSystem
+
+DRAFT = JobDraft(root="share", rel="a.xlsx", file_path="/x/a.xlsx", size_bytes=3, mtime_ns=5)
+DIRECTORY = Path("/spool")
+
+
+@dataclass
+class World:
+    """One disk; a sound view of it and one that a test may spoil."""
+
+    clock: FakeClock
+    disk: MemoryFileSystem
+    spool: Spool
+    fs: HookedFileSystem
+
+    def enlist(self, host: str = "spoiled") -> SpoolWorker:
+        """Start a worker on the view that may be spoiled."""
+        return Spool.open(DIRECTORY, fs=self.fs, clock=self.clock).enlist(host=host)
+
+    def run_for(self, seconds: float, *workers: SpoolWorker) -> None:
+        """Let workers do their rounds."""
+        for _ in range(int(seconds / 5)):
+            self.clock.advance(5.0)
+            for worker in workers:
+                worker.renew()
+                worker.reap()
+
+
+@pytest.fixture
+def world() -> World:
+    """Make an empty spool."""
+    clock = FakeClock()
+    disk = MemoryFileSystem(clock)
+    settings = SpoolSettings(retry_backoff_s=0.0)
+    spool = Spool.create(DIRECTORY, settings, fs=disk, clock=clock)
+    return World(clock, disk, spool, HookedFileSystem(disk))
+
+
+def claim_of(worker: SpoolWorker) -> Claim:
+    """Claim a job that is there."""
+    claim = worker.try_claim()
+    assert claim is not None
+    return claim
+
+
+def done(claim: Claim) -> Outcome:
+    """Give what a worker that succeeded would publish."""
+    return Outcome(
+        job_id=claim.job.job_id,
+        status="done",
+        worker_id=claim.worker_id,
+        attempt=claim.attempt,
+        job_digest=claim.stem.digest,
+    )
+
+
+def failing(operation: str, beginning: str, error: type[FileSystemError] = Unreachable) -> Hook:
+    """Give a hook that fails an operation on paths that begin so."""
+
+    def fail(name: str, path: str) -> None:
+        if name == operation and path.startswith(beginning):
+            raise error(path, "made to fail")
+
+    return fail
+
+
+def test_reaped_worker_enlists_anew_though_it_still_holds_claims(world: World) -> None:
+    """A worker that was cut off longer than a lease works again; its old claims are nobody's.
+
+    Broken on purpose: waiting until no claim is held makes it never enlist again.
+    """
+    world.spool.submit(DRAFT)
+    cut_off = world.enlist()
+    lost = claim_of(cut_off)
+    old_id = cut_off.worker_id
+    other = world.spool.enlist(host="other")
+    world.run_for(90.0, other)
+    cut_off.renew()
+    claim = claim_of(cut_off)
+    assert cut_off.worker_id != old_id
+    assert (claim.job.job_id, claim.attempt) == (lost.job.job_id, 2)
+    assert cut_off.complete(lost, done(lost)) is Completion.SUPERSEDED
+    assert cut_off.complete(claim, done(claim)) is Completion.PUBLISHED
+
+
+def test_job_taken_again_after_a_release_that_seemed_to_fail(world: World) -> None:
+    """The earlier attempt, of which the worker does not know the end, hides no later one."""
+    job_id = world.spool.submit(DRAFT)
+    worker = world.enlist()
+    claim = claim_of(worker)
+
+    def lose_the_reply(name: str, path: str) -> None:
+        if name == "rename":
+            world.fs.before = failing("refresh", "pending")
+            raise Unreachable(path, "reply lost")
+
+    world.fs.after = lose_the_reply
+    with pytest.raises(SpoolError):
+        worker.release(claim)
+    world.fs.before = world.fs.after = None
+    again = claim_of(worker)
+    assert (again.job.job_id, again.attempt) == (job_id, 2)
+    assert worker.complete(claim, done(claim)) is Completion.SUPERSEDED
+    assert worker.complete(again, done(again)) is Completion.PUBLISHED
+    assert world.spool.find_state(job_id) is JobState.DONE
