@@ -184,13 +184,15 @@ class Daemon:
                 self._settler.settle(Verdict(claim, slot.cancelled(claim)))
 
     def _stop_lost_jobs(self) -> None:
-        if not self._renewer.is_lost:
-            return
-        for slot in self._slots:
-            claim = slot.stop()
-            if claim is not None:
-                _LOG.error("lease_lost", extra=fields_of(claim))
-                self._settler.give_back(claim)
+        # All are dead before the share is touched again, which may take long.
+        lost = [slot.stop() for slot in self._slots if slot.claim and self._is_lost(slot.claim)]
+        for claim in filter(None, lost):
+            _LOG.error("lease_lost", extra=fields_of(claim))
+            self._settler.give_back(claim)
+
+    def _is_lost(self, claim: Claim) -> bool:
+        is_reaped = self._worker.is_fenced or claim.worker_id != self._worker.worker_id
+        return is_reaped or self._renewer.is_lost
 
     def _finish(self) -> None:
         deadline = self._clock.monotonic() + self._settings.grace_s
@@ -203,8 +205,7 @@ class Daemon:
             self._stop.wait(self._settings.busy_wait_s)
 
     def _release_all(self) -> None:
-        for slot in self._slots:
-            claim = slot.stop()
+        for claim in [slot.stop() for slot in self._slots]:
             if claim is not None:
                 self._settler.give_back(claim)
         self._settler.give_up()

@@ -104,6 +104,11 @@ class SpoolWorker:
         self._unadmitted = None
         self._enlist()
 
+    @property
+    def is_fenced(self) -> bool:
+        """Whether this worker was taken for dead: its claims are others', so stop their jobs."""
+        return self._is_fenced
+
     def try_claim(self) -> Claim | None:
         """Take the next waiting job; ``None`` when there is none to be had now.
 

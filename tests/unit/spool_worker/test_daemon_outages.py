@@ -119,3 +119,31 @@ def test_a_full_disk_makes_the_worker_wait_with_further_claims() -> None:
     assert claim.job.job_id == job
     assert claim.charged_failures == 0
     assert claim.attempt <= 3
+
+
+def test_a_job_whose_claim_was_reaped_is_stopped_before_the_share_is_touched() -> None:
+    """Another worker runs it by now; two must not write to the same store for long."""
+    bench = DaemonBench(unfinished)
+    job = bench.submit()
+    other = bench.spool.enlist(host="there")
+    running: list[tuple[int, bool]] = []
+    late: list[str] = []
+
+    def note(path: str) -> None:
+        if bench.slot.claim is not None and bench.worker.is_fenced:
+            late.append(path)
+
+    def reap(number: int) -> None:
+        if number == 1:
+            other._reaper.dismiss(bench.worker.worker_id, is_charged=True)
+            assert other.try_claim() is not None
+        if number == 2:
+            bench.connection.fault = note
+        running.append((number, bench.slot.claim is not None))
+
+    bench.on_round = reap
+    bench.rounds_max = 8
+    bench.daemon.run()
+    assert running[1:3] == [(2, True), (3, False)]  # the heartbeat of round 2 tells
+    assert late == []
+    assert bench.spool.find_state(job) is JobState.CLAIMED
