@@ -1,5 +1,6 @@
 """Hands workbooks to a place, collects what becomes of them, and keeps count."""
 
+import multiprocessing
 import os
 import shlex
 from collections.abc import Callable, Sequence
@@ -193,15 +194,22 @@ def _state_of(spool: Spool) -> str:
 
 
 def _finish_running(place: Place, run: Ingestion) -> None:
-    advise("finishing the workbooks that are being read; Ctrl-C again leaves at once")
+    stopped = False
     try:
+        advise("finishing the workbooks that are being read; Ctrl-C again stops them")
         place.finish()
     except KeyboardInterrupt:
-        advise("left at once; what was not finished is not in the store")
-        os._exit(130)  # children end with their parent; waiting for them is what was not wanted
+        stopped = True
+        advise("stopped; what was not finished is not in the store")
+        for child in multiprocessing.active_children():
+            child.kill()
+        place.finish()  # quick now: those that ran have ended, and none begins
     for path, job_id in run.jobs.items():
-        if path not in run.results and _is_done(place, job_id):
-            run.results[path] = place.backend.get_result(job_id, timeout=0)
+        if path in run.results or not _is_done(place, job_id):
+            continue
+        result = place.backend.get_result(job_id, timeout=0)
+        if not (stopped and any(code.startswith("E_EXECUTION") for code in result.errors)):
+            run.results[path] = result
     run.jobs.clear()  # they ended with this process, so nobody can ask for them
 
 

@@ -89,14 +89,10 @@ def _as_json(run: Ingestion) -> dict[str, object]:
 def _print_rows(run: Ingestion) -> None:
     # What was never begun has no row: after Ctrl-C that may be thousands, and the totals say it.
     paths = [path for path in run.paths if path in run.results or path in run.waiting]
-    left_out = 0
     if sys.stdout.isatty() and len(paths) > _TERMINAL_ROWS_MAX:
-        plain = {path for path in paths if path in run.results and not run.results[path].errors}
-        paths, left_out = [path for path in paths if path not in plain], len(plain)
-    if paths:
+        print(f"(a row for each of {len(paths)} is left out; --json prints all)")
+    elif paths:
         print_table(_TITLES, [_row(path, run) for path in paths], is_wide=True)
-    if left_out:
-        print(f"(the rows of {left_out} that went well are left out; --json prints all)")
 
 
 def _row(path: str, run: Ingestion) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from openpyxl import Workbook
 
 from ingestkit_excel.cli import ExitCode
 
+_LONG_ROWS = 60_000  # seconds of work; the signals take none
 _COPIES = 300  # far more than are done between the first line and the signal
 
 
@@ -40,3 +41,32 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert re.search(r"^300 workbooks: \d+ ok, 0 failed, \d+ open", printed, re.MULTILINE)
     assert "run the same command again" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_stops_what_is_being_read(tmp_path: Path) -> None:
+    """A workbook that takes long is given up, and that is no failure of it."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet()
+    for index in range(_LONG_ROWS):
+        sheet.append((f"Person {index}", index, index / 7))
+    book.save(tmp_path / "long.xlsx")
+    book = Workbook()
+    book.worksheets[0].append(("A word",))
+    book.save(tmp_path / "short.xlsx")
+    command = [sys.executable, "-m", "ingestkit_excel", "ingest", "."]
+    with subprocess.Popen(
+        [*command, "--store", "out.db", "--workers", "2"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().endswith("short.xlsx\n")
+        process.send_signal(signal.SIGINT)
+        assert "Ctrl-C again" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert re.search(r"^2 workbooks: [12] ok, 0 failed", printed, re.MULTILINE)
