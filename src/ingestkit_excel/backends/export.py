@@ -3,7 +3,7 @@
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -44,14 +44,24 @@ class ExportReport:
     unchanged: int
 
 
-def export_bundles(bundle_dir: str | os.PathLike[str], target_store: ExportTarget) -> ExportReport:
+def export_bundles(
+    bundle_dir: str | os.PathLike[str],
+    target_store: ExportTarget,
+    *,
+    on_bundle: Callable[[int, int], None] | None = None,
+) -> ExportReport:
     """Copy every present bundle that the target does not hold; each in one session.
+
+    ``on_bundle`` is told, before each bundle, how many are behind and how many there are.
 
     Raises:
         BackendError: A bundle's files do not fit their digests; what came before is kept.
     """
     exported = unchanged = 0
-    for bundle in BundleStore(bundle_dir).bundles():
+    bundles = BundleStore(bundle_dir).bundles()
+    for number, bundle in enumerate(bundles):
+        if on_bundle is not None:
+            on_bundle(number, len(bundles))
         manifest = read_manifest(bundle)
         if target_store.origin_of(manifest["source_uri"]) == manifest["content"]:
             unchanged += 1

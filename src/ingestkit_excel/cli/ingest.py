@@ -166,7 +166,8 @@ class _Collector:
             result = failed_result(path, error.code, error.message)
         del self._open[path]
         self._run.results[path] = result
-        self._shown.advance(describe(result), path)
+        # Who asks by job id has no path yet.
+        self._shown.advance(describe(result), (path if path != job_id else "") or result.file_path)
         return True
 
     def _remark(self) -> None:

@@ -13,7 +13,7 @@ from ingestkit_excel.backends import (
     open_store,
 )
 from ingestkit_excel.classification import classify_workbook
-from ingestkit_excel.cli.output import advise, counted, print_json, print_table, printable
+from ingestkit_excel.cli.output import advise, counted, counting, print_json, print_table, printable
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import ConfigurationError, ErrorCode
 from ingestkit_excel.parsing import parse_workbook, profile_workbook
@@ -120,7 +120,12 @@ def export(bundles: Path, to: str, *, as_json: bool) -> None:
             "write --to sqlite:///file.db",
         )
     _check_bundles("export", bundles)
-    report = export_bundles(bundles, target)
+    try:
+        with counting("merging bundles") as shown:
+            report = export_bundles(bundles, target, on_bundle=shown)
+    except KeyboardInterrupt:
+        advise("interrupted: run the same command again; what was merged is not merged twice")
+        raise
     if as_json:
         print_json(asdict(report))
     else:

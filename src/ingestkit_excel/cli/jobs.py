@@ -55,11 +55,15 @@ def parse_pairs(texts: Sequence[str] | None, *, option: str, example: str) -> di
 
 
 def read_job_ids(words: Sequence[str]) -> list[str]:
-    """Give the job ids among ``words``; ``-`` stands for the first word of each input line."""
+    """Give the job ids among ``words``; ``-`` stands for those at the start of input lines.
+
+    Lines may be those of `submit` or of the list that an interrupted `ingest` leaves.
+    """
     ids: dict[str, None] = {}
     for word in words:
         lines: Iterable[str] = sys.stdin if word == "-" else (word,)
-        ids.update(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+        begins = (line.removeprefix("open ").split()[:1] for line in lines)
+        ids.update((begin[0], None) for begin in begins if begin)
     if not ids:
         raise ConfigurationError(
             ErrorCode.E_CONFIG_INVALID,

@@ -6,7 +6,7 @@ only. Imports rich, hence only imported by commands.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from typing import Any, Protocol
@@ -24,16 +24,22 @@ from rich.progress import Progress as Bar
 from rich.table import Column, Table
 from rich.text import Text
 
+from ingestkit_excel.clock import SystemClock
+
 __all__ = [
     "Progress",
     "advise",
     "counted",
+    "counting",
     "print_job",
     "print_json",
     "print_table",
     "printable",
     "progress",
 ]
+
+
+_LINE_INTERVAL_S = 5.0  # often enough to see that it goes on
 
 
 class Progress(Protocol):
@@ -127,6 +133,27 @@ def progress(total: int, *, verb: str = "ingesting") -> Iterator[Progress]:
     )
     with Bar(*columns, console=Console(stderr=True), transient=True, expand=True) as bar:
         yield _TerminalBar(bar, total)
+
+
+@contextmanager
+def counting(verb: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on a terminal how many of how many are done; elsewhere a line every few seconds."""
+    if sys.stderr.isatty():
+        columns = (TextColumn(verb), BarColumn(bar_width=24), MofNCompleteColumn())
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+        return
+    clock = SystemClock()
+    told_at = clock.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told_at
+        if clock.monotonic() - told_at >= _LINE_INTERVAL_S:
+            told_at = clock.monotonic()
+            advise(f"{verb}: {done} of {total}")
+
+    yield tell
 
 
 class _TerminalBar:

@@ -61,10 +61,11 @@ def print_ingestion(run: Ingestion, *, as_json: bool, resume: str) -> None:
         print(_totals(run))
         _explain((path, run.results[path]) for path in run.paths if path in run.results)
     if run.interrupted or run.waiting:
-        advise(f"{'interrupted' if run.interrupted else 'not finished'}: {resume}")
         for path in run.paths:
             if path in run.jobs and path not in run.results:
-                advise(f"  {run.jobs[path]}  {path}")
+                advise(f"open  {run.jobs[path]}  {path}")
+        # Last, or a long list would push it out of sight.
+        advise(f"{'interrupted' if run.interrupted else 'not finished'}: {resume}")
 
 
 def _as_json(run: Ingestion) -> dict[str, object]:

@@ -101,7 +101,7 @@ def test_results_of_many_jobs_are_asked_for_with_what_submit_printed(
     """A dash reads the lines from standard input; what is open is listed with its id."""
     spool = str(share / "spool")
     job_ids = _submit(share, capsys)
-    lines = "".join(f"{job_id}  some path\n" for job_id in job_ids)
+    lines = f"{job_ids[0]}  some path\n\nopen  {job_ids[1]}  another\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
     assert main(["result", "-", "--spool", spool]) == ExitCode.NOT_FINISHED
     printed = capsys.readouterr()
