@@ -35,6 +35,13 @@ class Holdings:
         """Give the holding of a claim; ``None`` when it was given up."""
         return self._by_claim.get(claimed)
 
+    def holds(self, stem: Stem) -> bool:
+        """Whether a claim has this name now, or may have it after a rename of unknown end."""
+        return any(
+            stem in (held.stem, held.stem.next_attempt(charged=False))
+            for held in self._by_claim.values()
+        )
+
     def forget(self, claimed: Stem) -> None:
         """Drop a claim that was given up."""
         self._by_claim.pop(claimed, None)

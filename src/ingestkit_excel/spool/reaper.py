@@ -176,7 +176,7 @@ class Reaper:
         for name in list_known(self._context, directory):
             stem = layout.parse_job_file(name)
             if stem is not None:
-                self._take_back(worker_id, stem, is_charged=is_charged)
+                self.take_back(worker_id, stem, is_charged=is_charged)
         try:
             # Before the lease goes: a paused worker that wakes up can then claim nothing more.
             self._context.fs.remove_directory(directory)
@@ -189,7 +189,11 @@ class Reaper:
                 self._context.fs.remove(path)
         _LOG.info("worker_dismissed", extra={"worker_id": worker_id})
 
-    def _take_back(self, worker_id: str, stem: Stem, *, is_charged: bool) -> None:
+    def take_back(self, worker_id: str, stem: Stem, *, is_charged: bool) -> None:
+        """Put one claim of a worker back to where it waited, under the next attempt.
+
+        On disk: claims/W/S becomes pending/P/B/S+.
+        """
         if is_charged:
             message = f"cannot finish attempt {stem.attempt}: its worker {worker_id} died"
             record = AttemptRecord(

@@ -46,6 +46,7 @@ __all__ = ["Completion", "SpoolWorker", "WorkerPlace"]
 _LOG = logging.getLogger(__name__)
 _CLAIM_TRIES: Final = 64  # lost races and unusable jobs per call; the caller's loop has more to do
 _PREPARE_TRIES: Final = 4  # each further one needs another torn file of ours
+_RECONCILE_INTERVAL_S: Final = 10.0  # so a job stays unnoticed in our claims not much longer
 _COLLECT_INTERVAL_S: Final = 3600.0  # retention is days; a full listing an hour is no load
 _BACKOFF_DOUBLINGS_MAX: Final = 20  # keeps the number finite; the cap applies far earlier
 
@@ -81,7 +82,7 @@ class SpoolWorker:
         self._unadmitted: Stem | None = None
         self._is_fenced = False
         self._reaper = Reaper(context, place.host_hash)
-        self._collected_at = context.clock.monotonic()
+        self._collected_at = self._reconciled_at = context.clock.monotonic()
         self.worker_id = ""
         self._enlist()
 
@@ -324,17 +325,32 @@ class SpoolWorker:
     def reap(self) -> None:
         """Do a janitor's round: reveal, take back from the dead, move what is due, sweep.
 
-        Once an hour it also removes what is older than the retention.
+        Claims that a late answer of the server gave this worker go back, uncharged. Once an hour
+        it also removes what is older than the retention.
 
         Raises:
             SpoolError: The spool cannot be reached; the next round goes on.
         """
         with translated("reap", self._place.directory):
-            self._reaper.run(self.worker_id)
             now_s = self._context.clock.monotonic()
+            if now_s - self._reconciled_at >= _RECONCILE_INTERVAL_S:
+                self._reconciled_at = now_s
+                self._give_back_strays()
+            self._reaper.run(self.worker_id)
             if now_s - self._collected_at >= _COLLECT_INTERVAL_S:
                 self._collected_at = now_s
                 collect_garbage(self._context)
+
+    def _give_back_strays(self) -> None:
+        """Give back what is among our claims without our having taken it.
+
+        A server may act on a request long after its client gave up waiting, and the claim that it
+        makes is nobody's: we do not run the job, and while we live nobody takes it from us.
+        """
+        names = self._context.fs.list_directory(layout.claims_directory(self.worker_id))
+        for stem in filter(None, map(layout.parse_job_file, sorted(names))):
+            if stem != self._unadmitted and not self._held.holds(stem):
+                self._reaper.take_back(self.worker_id, stem, is_charged=False)
 
     def retire(self) -> None:
         """Leave. Claims still held are found and retried by others.

@@ -123,3 +123,46 @@ def test_job_taken_again_after_a_release_that_seemed_to_fail(world: World) -> No
     assert worker.complete(claim, done(claim)) is Completion.SUPERSEDED
     assert worker.complete(again, done(again)) is Completion.PUBLISHED
     assert world.spool.find_state(job_id) is JobState.DONE
+
+
+def test_job_that_a_late_answer_gave_to_a_worker_goes_back(world: World) -> None:
+    """The server did the rename of a claim after its client had given up and looked for it.
+
+    Broken on purpose: never listing our own claims leaves the job there for ever.
+    """
+    job_id = world.spool.submit(DRAFT)
+    worker = world.enlist()
+    requests: list[str] = []
+
+    def time_out(name: str, path: str) -> None:
+        if name == "rename" and not requests:
+            requests.append(path)
+            raise Unreachable(path, "timed out")
+
+    world.fs.before = time_out
+    with pytest.raises(SpoolError):
+        worker.try_claim()
+    looks: list[str] = []
+
+    def act_late(name: str, path: str) -> None:
+        if looks and requests:
+            world.disk.rename(*requests.pop().split(" -> "))
+        if name in ("stamp", "read") and path.startswith("claims"):
+            looks.append(path)
+
+    world.fs.before = act_late
+    assert worker.try_claim() is None
+    world.fs.before = None
+    assert world.spool.find_state(job_id) is JobState.CLAIMED
+    world.run_for(15.0, worker)
+    claim = claim_of(worker)
+    assert (claim.attempt, claim.charged_failures) == (2, 0)
+
+
+def test_claims_that_are_held_stay_where_they_are(world: World) -> None:
+    """Only what the worker does not know of goes back."""
+    world.spool.submit(DRAFT)
+    worker = world.enlist()
+    claim = claim_of(worker)
+    world.run_for(60.0, worker)
+    assert worker.complete(claim, done(claim)) is Completion.PUBLISHED
