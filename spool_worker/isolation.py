@@ -6,6 +6,7 @@ Knows neither the spool nor signals. Everything a workbook can do ends in a `Ver
 import json
 import re
 import socket
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -15,8 +16,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from ingestkit_excel.clock import Clock
-from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError
-from ingestkit_excel.execution import Reply, Roots, WarmChild, failed_result
+from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError, IngestError
+from ingestkit_excel.execution import Reply, Roots, WarmChild, failed_result, look_at
 from ingestkit_excel.models import ProcessingResult
 from ingestkit_excel.spool import Claim, Job, Outcome
 from spool_worker.child import run_job
@@ -25,17 +26,29 @@ __all__ = ["JobSlot", "Verdict"]
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")  # all of a submitted name that reaches our disk
 _MTIME_TOLERANCE_NS = 1_000_000  # SMB keeps 100 ns, some servers milliseconds
+_SOURCE_CODES = frozenset(
+    {
+        ErrorCode.E_SOURCE_NOT_FOUND,
+        ErrorCode.E_SOURCE_PERMISSION,
+        ErrorCode.E_SOURCE_UNREADABLE,
+        ErrorCode.E_SOURCE_CHANGED,
+    }
+)
 _Status = Literal["done", "failed", "rejected", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to become of a claim: an ``outcome``, or another attempt for the ``code``."""
+    """What is to become of a claim: an ``outcome``, or another attempt for the ``code``.
+
+    An attempt that failed by this host, not by the job, is not ``is_charged``.
+    """
 
     claim: Claim
     outcome: Outcome | None = None
     code: ErrorCode = ErrorCode.E_INTERNAL
     message: str = ""
+    is_charged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +180,38 @@ class JobSlot:
             return self._private_path(claim)
         try:
             path = self._roots.resolve(job.root, job.rel)
-            stat = path.stat()
+            status = look_at(path)
         except ExecutionError as error:
             return self._refuse(claim, "rejected", error.code, error.message)
         except ConfigurationError as error:
             # Another worker may have this root.
             return Verdict(claim, code=error.code, message=error.message)
         except OSError as error:
-            code, cause = _source_error(error)
-            message = f"cannot read {job.file_path}: {cause}"
-            return self._refuse(claim, "failed", code, message)
-        moved = abs(stat.st_mtime_ns - job.mtime_ns) > _MTIME_TOLERANCE_NS
-        if stat.st_size != job.size_bytes or moved:
+            return self._missed(claim, error)
+        if not stat.S_ISREG(status.st_mode):
+            message = f"cannot ingest {job.file_path}: it is no plain file; submit a workbook"
+            return self._refuse(claim, "rejected", ErrorCode.E_EXECUTION_REJECTED, message)
+        moved = abs(status.st_mtime_ns - job.mtime_ns) > _MTIME_TOLERANCE_NS
+        if status.st_size != job.size_bytes or moved:
             message = f"cannot ingest {job.file_path}: it was changed after submission; resubmit it"
-            return self._refuse(claim, "failed", ErrorCode.E_SOURCE_CHANGED, message)
+            return self._try_later(claim, ErrorCode.E_SOURCE_CHANGED, message)
         return path
+
+    def _missed(self, claim: Claim, error: OSError) -> Verdict:
+        job = claim.job
+        if self._roots.is_absent(job.root):
+            # All jobs of this root would fail here; other hosts may have it.
+            message = f"cannot find the root {job.root!r}: its directory is empty; mount it"
+            code = ErrorCode.E_SOURCE_UNREADABLE
+            return Verdict(claim, code=code, message=message, is_charged=False)
+        code, cause = _source_error(error)
+        return self._try_later(claim, code, f"cannot read {job.file_path}: {cause}")
+
+    def _try_later(self, claim: Claim, code: ErrorCode, message: str) -> Verdict:
+        # What this host sees of a share may be old; the last attempt tells the reason.
+        if _has_attempts_left(claim):
+            return Verdict(claim, code=code, message=message)
+        return self._refuse(claim, "failed", code, message)
 
     def _judge(self, running: _Running, reply: Reply) -> Verdict:
         claim = running.claim
@@ -192,9 +222,8 @@ class JobSlot:
         except ValidationError:
             message = "cannot finish the workbook: its process answered with garbage; report it"
             return Verdict(claim, code=ErrorCode.E_EXECUTION_CRASHED, message=message)
-        passing = next((e for e in result.error_details if e.recoverable), None)
-        attempts_left = claim.charged_failures + 1 < claim.job.max_attempts
-        if result.errors and passing is not None and attempts_left:
+        passing = next((e for e in result.error_details if _may_pass(e)), None)
+        if result.errors and passing is not None and _has_attempts_left(claim):
             return Verdict(claim, code=passing.code, message=passing.message)
         run_s = self._clock.monotonic() - running.started
         status: _Status = "failed" if result.errors else "done"
@@ -225,6 +254,14 @@ class JobSlot:
             run_s=run_s,
             job_digest=claim.stem.digest,
         )
+
+
+def _has_attempts_left(claim: Claim) -> bool:
+    return claim.charged_failures + 1 < claim.job.max_attempts
+
+
+def _may_pass(error: IngestError) -> bool:
+    return error.recoverable or error.code in _SOURCE_CODES
 
 
 def _source_error(error: OSError) -> tuple[ErrorCode, str]:

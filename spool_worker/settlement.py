@@ -17,6 +17,7 @@ __all__ = ["Settler", "fields_of", "report"]
 
 _LOG = logging.getLogger(__name__)
 _DELAY_DOUBLINGS_MAX: Final = 6  # from half a minute to half an hour
+_UNCHARGED_MAX: Final = 100  # two days at these delays; a root may be empty for good
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Settler:
         self._delay_s = delay_s
         self._open: list[_Open] = []
         self._resume_s = clock.monotonic()
+        self._misses = 0
         self.completed = 0
 
     @property
@@ -63,7 +65,7 @@ class Settler:
         return self.has_open or self._clock.monotonic() < self._resume_s
 
     def settle(self, verdict: Verdict) -> None:
-        """Publish an outcome, or give the job back charged."""
+        """Publish an outcome, or give the job back, charged or put off."""
         self._try(_Open(verdict.claim, verdict, self._clock.monotonic()))
 
     def give_back(self, claim: Claim) -> None:
@@ -97,6 +99,9 @@ class Settler:
 
     def _tell(self, verdict: Verdict) -> None:
         claim = verdict.claim
+        if not verdict.is_charged and self._is_put_off(verdict):
+            return
+        self._misses = 0
         if verdict.outcome is None:
             self._worker.retry(claim, code=verdict.code, message=verdict.message)
             _LOG.warning("job_retried", extra={**fields_of(claim), "code": verdict.code.value})
@@ -106,6 +111,22 @@ class Settler:
         facts = {"status": verdict.outcome.status, "completion": str(completion)}
         seconds = {"run_s": round(verdict.outcome.run_s, 3)}
         _LOG.info("job_completed", extra={**fields_of(claim), **facts, **seconds})
+
+    def _is_put_off(self, verdict: Verdict) -> bool:
+        claim = verdict.claim
+        if _uncharged(claim) >= _UNCHARGED_MAX:
+            return False
+        _LOG.error("job_put_off", extra={**fields_of(claim), "reason": verdict.message})
+        self._release(claim, delay_s=self._growing_delay_s(claim))
+        # The next job may well fail for the same reason, and each is kept from other hosts for
+        # a while, so the queue is not run through.
+        pause_s = min(self._delay_s, 2.0**self._misses)
+        self._misses += 1
+        self._resume_s = self._clock.monotonic() + pause_s
+        return True
+
+    def _growing_delay_s(self, claim: Claim) -> float:
+        return self._delay_s * 2.0 ** min(_uncharged(claim), _DELAY_DOUBLINGS_MAX)
 
     def _release(self, claim: Claim, *, delay_s: float = 0.0) -> None:
         self._worker.release(claim, delay_s=delay_s)
@@ -117,10 +138,8 @@ class Settler:
         now = self._clock.monotonic()
         if item.verdict is None or now - item.since_s < self._deadline_s:
             return False
-        uncharged = item.claim.attempt - item.claim.charged_failures
-        delay_s = self._delay_s * 2.0 ** min(uncharged, _DELAY_DOUBLINGS_MAX)
         try:
-            self._release(item.claim, delay_s=delay_s)
+            self._release(item.claim, delay_s=self._growing_delay_s(item.claim))
         except SpoolError:
             return self._is_let_go_at_once(item.claim)
         return True
@@ -133,6 +152,10 @@ class Settler:
             return False
         self._resume_s = self._clock.monotonic() + self._delay_s
         return True
+
+
+def _uncharged(claim: Claim) -> int:
+    return claim.attempt - claim.charged_failures - 1
 
 
 def fields_of(claim: Claim) -> dict[str, object]:

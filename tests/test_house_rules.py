@@ -66,6 +66,7 @@ MAY_IMPORT_TIME: Final = {
 MAY_TOUCH_FILES: Final = {
     "ingestkit_excel/spool/fs.py": "the one module through which the spool reaches the disk",
     "ingestkit_excel/parsing/": "opens workbooks, to read",
+    "ingestkit_excel/execution/paths.py": "opens workbooks, to ask the server about them",
     "ingestkit_excel/identity.py": "reads a workbook's bytes to hash them",
     "ingestkit_excel/config.py": "reads a settings file",
     "ingestkit_excel/backends/": "a store owns its database file or bundle directory",

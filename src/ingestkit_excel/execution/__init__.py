@@ -9,7 +9,7 @@ from ingestkit_excel.execution.child import ChildFunction, Reply, WarmChild
 from ingestkit_excel.execution.distributed import DistributedExecutionBackend
 from ingestkit_excel.execution.failure import failed_result
 from ingestkit_excel.execution.local import LocalExecutionBackend, ProcessFunction
-from ingestkit_excel.execution.paths import DEFAULT_ROOT, Roots
+from ingestkit_excel.execution.paths import DEFAULT_ROOT, Roots, look_at
 from ingestkit_excel.protocols import ExecutionBackend
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "WarmChild",
     "create_execution_backend",
     "failed_result",
+    "look_at",
 ]
 
 

@@ -5,15 +5,17 @@ spool, unless it is mapped elsewhere. `Roots.resolve` treats its arguments as ho
 gives lies inside the root after symbolic links are followed.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ingestkit_excel.errors import ConfigurationError, ErrorCode, ExecutionError
 
-__all__ = ["DEFAULT_ROOT", "Roots"]
+__all__ = ["DEFAULT_ROOT", "Roots", "look_at"]
 
 DEFAULT_ROOT = "share"
+_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 _UNRESOLVABLE = (RuntimeError, ValueError)
 """A loop of symbolic links before Python 3.13; a name the system cannot have."""
 
@@ -66,6 +68,16 @@ class Roots:
         name = max(holding)[1]
         return name, path.relative_to(self._roots[name]).as_posix()
 
+    def is_absent(self, root: str) -> bool:
+        """Whether the directory of a root is gone or empty, as where nothing is mounted."""
+        try:
+            with os.scandir(self._roots[root]) as entries:
+                return next(entries, None) is None
+        except PermissionError:
+            return False  # it may be one that can be passed through but not listed
+        except OSError:
+            return True
+
     def resolve(self, root: str, rel: str) -> Path:
         """Give the path of a workbook on this host; the file need not exist.
 
@@ -90,6 +102,24 @@ class Roots:
         if not path.is_relative_to(base):
             raise _rejected(root, "a symbolic link leads out of its root")
         return path
+
+
+def look_at(path: Path) -> os.stat_result:
+    """Ask the server what a file is like now; a bare ``stat`` may be a minute old on NFS.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    # Opening the directory makes NFS forget that the name was once missing. A directory that
+    # may be passed through but not read is no obstacle.
+    with contextlib.suppress(OSError):
+        os.close(os.open(path.parent, os.O_RDONLY | _CLOSE_ON_EXEC))
+    # A pipe in the place of a workbook must not be waited for.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _CLOSE_ON_EXEC)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _real_directory(name: str, path: Path) -> Path:

@@ -93,9 +93,10 @@ def test_a_root_this_host_lacks_is_left_to_other_workers(slot: JobSlot, tmp_path
     ("fields", "status", "code"),
     [
         ({"rel": "../a.xlsx"}, "rejected", "E_EXECUTION_REJECTED"),
-        ({"rel": "gone.xlsx"}, "failed", "E_SOURCE_NOT_FOUND"),
-        ({"size_bytes": 1}, "failed", "E_SOURCE_CHANGED"),
-        ({"mtime_ns": 1}, "failed", "E_SOURCE_CHANGED"),
+        ({"rel": "spool"}, "rejected", "E_EXECUTION_REJECTED"),
+        ({"rel": "gone.xlsx", "max_attempts": 1}, "failed", "E_SOURCE_NOT_FOUND"),
+        ({"size_bytes": 1, "max_attempts": 1}, "failed", "E_SOURCE_CHANGED"),
+        ({"mtime_ns": 1, "max_attempts": 1}, "failed", "E_SOURCE_CHANGED"),
     ],
 )
 def test_a_workbook_that_is_not_as_submitted_gives_a_coded_result(
@@ -108,6 +109,36 @@ def test_a_workbook_that_is_not_as_submitted_gives_a_coded_result(
     assert outcome.result is not None
     assert (outcome.status, outcome.result.errors) == (status, [code])
     assert outcome.result.file_path == "as/submitted.xlsx"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"rel": "gone.xlsx"}, ErrorCode.E_SOURCE_NOT_FOUND),
+        ({"rel": "a.xlsx/b"}, ErrorCode.E_SOURCE_NOT_FOUND),
+        ({"size_bytes": 1}, ErrorCode.E_SOURCE_CHANGED),
+    ],
+)
+def test_a_workbook_that_is_not_seen_as_submitted_is_tried_again(
+    slot: JobSlot, tmp_path: Path, fields: dict[str, object], code: ErrorCode
+) -> None:
+    """Another host, or this one a minute later, may see the share better."""
+    _write_workbook(tmp_path)
+    verdict = _run(slot, _claim(tmp_path, **fields))
+    assert (verdict.outcome, verdict.code, verdict.is_charged) == (None, code, True)
+
+
+def test_a_root_that_is_not_mounted_is_not_charged_to_the_job(tmp_path: Path) -> None:
+    """A worker without its mount would otherwise fail the whole queue."""
+    (tmp_path / "data").mkdir()
+    roots = Roots({"data": tmp_path / "data"})
+    slot = JobSlot(roots=roots, spool_directory=tmp_path, store="memory://", clock=CLOCK)
+    claim = _claim(tmp_path, root="data")
+    verdict = _run(slot, claim)
+    assert (verdict.outcome, verdict.is_charged) == (None, False)
+    assert "mount it" in verdict.message
+    (tmp_path / "data").rmdir()
+    assert not _run(slot, claim).is_charged
 
 
 def _attach(share: Path, **fields: object) -> Claim:
@@ -189,7 +220,7 @@ def test_a_worker_without_room_leaves_an_attached_workbook_to_others(
 def test_a_directory_the_worker_may_not_enter_is_named(slot: JobSlot, tmp_path: Path) -> None:
     """Permissions are told apart from a missing file."""
     (tmp_path / "closed").mkdir(mode=0)
-    outcome = _run(slot, _claim(tmp_path, rel="closed/a.xlsx")).outcome
+    outcome = _run(slot, _claim(tmp_path, rel="closed/a.xlsx", max_attempts=1)).outcome
     assert outcome is not None
     assert outcome.result is not None
     assert outcome.result.errors == ["E_SOURCE_PERMISSION"]
