@@ -103,7 +103,7 @@ def try_take(context: SpoolContext, candidate: Candidate, worker_id: str) -> boo
     try:
         return try_move(context, candidate.path, target)
     except Missing:
-        return False  # our claims directory is gone: a janitor took us for dead
+        return False  # the worker looks whether its claims directory is gone
 
 
 def open_claim(context: SpoolContext, stem: Stem, worker_id: str) -> Claim | RecordError:

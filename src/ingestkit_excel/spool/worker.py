@@ -122,9 +122,9 @@ class SpoolWorker:
         Crash: the claim returns to pending when this worker is found dead.
         """
         with translated("claim a job from", self._place.directory):
-            if self._is_fenced:
-                self._enlist_anew()
             for _ in range(_CLAIM_TRIES):
+                if self._is_fenced:
+                    self._enlist_anew()
                 if self._unadmitted is None and not self._try_take_next():
                     return None
                 claim = self._admit_taken()
@@ -141,7 +141,20 @@ class SpoolWorker:
         self._unadmitted = candidate.stem
         if not try_take(self._context, candidate, self.worker_id):
             self._unadmitted = None
+            self._look_whether_fenced()
         return True
+
+    def _look_whether_fenced(self) -> None:
+        # A janitor removes the claims directory first, and may have died before the lease went:
+        # then renewing succeeds and nothing can be claimed. A new id costs nothing if we err.
+        try:
+            self._context.fs.refresh(layout.claims_directory(self.worker_id))
+        except Missing:
+            self._note_fenced()
+
+    def _note_fenced(self) -> None:
+        self._is_fenced = True
+        _LOG.warning("lease_lost", extra={"worker_id": self.worker_id})
 
     def _admit_taken(self) -> Claim | None:
         if self._unadmitted is None:
@@ -195,8 +208,7 @@ class SpoolWorker:
             try:
                 self._context.fs.touch(layout.lease_path(self.worker_id))
             except Missing:
-                self._is_fenced = True
-                _LOG.warning("lease_lost", extra={"worker_id": self.worker_id})
+                self._note_fenced()
 
     def is_cancelled(self, claim: Claim) -> bool:
         """Whether the submitter asked for the job to be given up."""
@@ -347,7 +359,11 @@ class SpoolWorker:
         A server may act on a request long after its client gave up waiting, and the claim that it
         makes is nobody's: we do not run the job, and while we live nobody takes it from us.
         """
-        names = self._context.fs.list_directory(layout.claims_directory(self.worker_id))
+        try:
+            names = self._context.fs.list_directory(layout.claims_directory(self.worker_id))
+        except Missing:
+            self._note_fenced()
+            return
         for stem in filter(None, map(layout.parse_job_file, sorted(names))):
             if stem != self._unadmitted and not self._held.holds(stem):
                 self._reaper.take_back(self.worker_id, stem, is_charged=False)

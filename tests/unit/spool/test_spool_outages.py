@@ -166,3 +166,27 @@ def test_claims_that_are_held_stay_where_they_are(world: World) -> None:
     claim = claim_of(worker)
     world.run_for(60.0, worker)
     assert worker.complete(claim, done(claim)) is Completion.PUBLISHED
+
+
+def test_worker_without_claims_directory_enlists_anew(world: World) -> None:
+    """A janitor died before it removed the lease, so renewing tells the worker nothing.
+
+    Broken on purpose: taking each failed claim for a lost race makes it claim nothing any more.
+    """
+    job_id = world.spool.submit(DRAFT)
+    worker = world.spool.enlist(host="paused")
+    old_id = worker.worker_id
+    world.disk.remove_directory(f"claims/{old_id}")
+    worker.renew()
+    assert claim_of(worker).job.job_id == job_id
+    assert worker.worker_id != old_id
+
+
+def test_idle_worker_finds_out_in_its_rounds_that_it_was_reaped(world: World) -> None:
+    """No round fails for it."""
+    worker = world.spool.enlist(host="paused")
+    world.disk.remove_directory(f"claims/{worker.worker_id}")
+    old_id = worker.worker_id
+    world.run_for(20.0, worker)
+    assert worker.try_claim() is None
+    assert worker.worker_id != old_id
