@@ -6,6 +6,7 @@ The deadline is counted on our own clock, because that of the pool follows the w
 may be set while a job runs.
 """
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -16,7 +17,8 @@ from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib import import_module
-from threading import Event
+from threading import Event, Thread
+from typing import Final, Protocol
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
@@ -28,6 +30,12 @@ __all__ = ["ChildFunction", "Reply", "WarmChild"]
 ChildFunction = Callable[[str], str]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_TERM_WAIT_S: Final = 1.0  # nothing in a child needs time to end; one in native code ignores us
+_KILL_WAIT_S: Final = 5.0  # SIGKILL acts at once, but on a process that waits for a dead mount
+
+
+class _Number(Protocol):
+    value: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,12 @@ class WarmChild:
         self._on_done = on_done
         self._pool: ProcessPool | None = None
         self._running: _Running | None = None
+        # A forked copy of a process with threads may hold locks no thread will release.
+        self._context = multiprocessing.get_context("spawn")
+        # The child writes its process group here, once it leads one.
+        self._group: _Number = self._context.RawValue("q", 0)
+        self.is_stuck = False
+        """Whether a child could not be killed; it waits for a mount that does not answer."""
 
     def __enter__(self) -> "WarmChild":
         return self
@@ -122,19 +136,38 @@ class WarmChild:
                 return reply
 
     def kill(self) -> None:
-        """End the child and forget its job; it is dead when this returns."""
+        """End the child, and all it started, and forget its job.
+
+        They are dead when this returns, unless `is_stuck`.
+        """
         if self._running is not None:
             self._running.future.cancel()  # type: ignore[no-untyped-call] # pebble's
             self._running = None
         self.close()
 
+    def kill_at_once(self) -> None:
+        """Kill the child and all it started, without waiting; callable from any thread."""
+        _signal_group(self._group.value, "SIGKILL")
+
     def close(self) -> None:
-        """End the child; a later `start` makes a new one."""
+        """End the child and all it started; a later `start` makes a new one."""
         pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.stop()  # type: ignore[no-untyped-call] # pebble's
-            pool.join()
         self._running = None
+        if pool is None:
+            return
+        pool.stop()  # type: ignore[no-untyped-call] # pebble's
+        group = self._group.value
+        _signal_group(group, "SIGTERM")
+        # It waits without limit for a process that cannot be killed, hence the thread.
+        joining = Thread(target=pool.join, name="child-end", daemon=True)
+        joining.start()
+        joining.join(_TERM_WAIT_S)
+        # Also when the child has ended: what it started may ignore the first signal. A group
+        # that has members keeps its number from others.
+        _signal_group(group, "SIGKILL")
+        joining.join(_KILL_WAIT_S)
+        self._group.value = 0
+        self.is_stuck = self.is_stuck or joining.is_alive()
 
     def _schedule(self, payload: str) -> "ProcessFuture[str]":
         try:
@@ -152,10 +185,9 @@ class WarmChild:
         if self._pool is None:
             self._pool = ProcessPool(
                 max_workers=1,
-                # A forked copy of a process with threads may hold locks no thread will release.
-                context=multiprocessing.get_context("spawn"),
+                context=self._context,
                 initializer=_initialize_child,
-                initargs=(os.getpid(), self._memory_bytes_max),
+                initargs=(os.getpid(), self._memory_bytes_max, self._group),
             )
         return self._pool
 
@@ -211,9 +243,17 @@ def _describe_exit(exitcode: int) -> str:
     return f"its process was ended by {name}"
 
 
-def _initialize_child(parent_pid: int, memory_bytes_max: int | None) -> None:
+def _signal_group(group: int, name: str) -> None:
+    if group and hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(group, getattr(signal, name))
+
+
+def _initialize_child(parent_pid: int, memory_bytes_max: int | None, group: _Number) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # a Ctrl-C at the terminal is for the parent, which then decides about us
+        _signal_group(group.value, "SIGKILL")  # what a crashed child left running
+        group.value = os.getpid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 from ingestkit_excel.config import ExcelProcessorConfig
@@ -15,6 +16,17 @@ def behave(text: str) -> str:
     if text == "exit":
         os._exit(7)
     if text == "hang":
+        signal.pause()
+    if text.startswith("start "):
+        # Something that outlives us and does not care about signals.
+        ignore = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+        tell = f"open({text[6:]!r}, 'w').write('up'); signal.pause()"
+        started = subprocess.Popen([sys.executable, "-c", f"{ignore}; {tell}"])
+        while not os.path.exists(text[6:]):
+            signal.sigtimedwait([], 0.01)
+        return str(started.pid)
+    if text == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.pause()
     if text == "raise":
         raise ValueError("a cell's content")
