@@ -3,26 +3,46 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 find_python() {
-    local candidate
-    for candidate in "${PYTHON:-}" python3 python3.13 python3.12 python3.11; do
+    local candidate found=""
+    for candidate in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
         [ -n "$candidate" ] && command -v "$candidate" >/dev/null || continue
-        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$candidate"
             return
         fi
+        found="$found, $candidate is $("$candidate" --version 2>&1 | head -n 1)"
     done
-    echo "error: Python 3.11 or newer is needed and was not found; set PYTHON to its path" >&2
+    echo "error: Python 3.11 or newer is needed and was not found${found:+ (${found#, })};" \
+        "install one, or set PYTHON to the path of one" >&2
     return 1
 }
 
+# An environment holds absolute paths, so a checkout that was moved or copied needs a new one.
+venv_stamp() {
+    echo "$1/.installed-$({ echo "$root"; cat "$root/pyproject.toml"; } | cksum | cut -d' ' -f1)"
+}
+
 ensure_venv() {
+    # Two scripts at once would each clear what the other installs. Any file serves as the lock.
+    if command -v flock >/dev/null; then
+        (flock 9 && prepare_venv "$@") 9<"$root/pyproject.toml"
+    else
+        prepare_venv "$@"
+    fi
+}
+
+prepare_venv() {
     local venv=$1 extras=$2 python stamp
-    stamp="$venv/.installed-$(cksum <"$root/pyproject.toml" | cut -d' ' -f1)"
-    [ -e "$stamp" ] && return
-    python=$(find_python) || return 1
-    echo "== preparing $venv with $("$python" --version)"
-    "$python" -m venv --clear "$venv" || return 1
+    stamp=$(venv_stamp "$venv")
+    if "$venv/bin/python" -c "" 2>/dev/null && [ -e "$stamp" ]; then
+        if grep -qxF -e "$extras" -e all "$stamp"; then return; fi
+    else
+        python=$(find_python) || return 1
+        echo "== preparing $venv with $("$python" --version); this once takes up to a minute"
+        "$python" -m venv --clear "$venv" || return 1
+    fi
+    echo "== installing this package and its dependencies ($extras)"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
         --editable "$root[$extras]" || return 1
-    touch "$stamp"
+    echo "$extras" >>"$stamp"
 }
