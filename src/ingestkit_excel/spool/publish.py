@@ -12,7 +12,7 @@ import contextlib
 from typing import Final
 
 from ingestkit_excel.spool import layout
-from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing
+from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, Stale
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
 from ingestkit_excel.spool.settings import SpoolContext
@@ -52,7 +52,11 @@ def try_move(context: SpoolContext, source: str, target: str) -> bool:
 
 
 def try_enqueue(context: SpoolContext, source: str, directory: str, name: str) -> bool:
-    """Move a job into a bucket, which is made when it is missing."""
+    """Move a job into a bucket, which is made when it is missing; ``False`` as in `try_move`.
+
+    Raises:
+        FileSystemError: The job is still where it was, as far as can be told; call again.
+    """
     for _ in range(_ENQUEUE_TRIES):
         # An empty bucket may be removed between these two calls; the source is still there then.
         with contextlib.suppress(Exists):
@@ -66,7 +70,8 @@ def try_enqueue(context: SpoolContext, source: str, directory: str, name: str) -
             return True
         if not is_present(context, source):
             return False
-    return False
+    # Not "someone else has it": the source was seen just now, and nobody else looks after it.
+    raise Stale(directory, "it vanishes as often as it is made")
 
 
 def try_prepare(context: SpoolContext, stem: Stem, data: bytes) -> bool:

@@ -8,6 +8,7 @@ Needs of the disk: P1, P4.
 
 import contextlib
 import logging
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +30,10 @@ __all__ = ["MoveDue", "Plan", "Reaper", "Snapshot", "plan_reap", "server_time_s"
 _LOG = logging.getLogger(__name__)
 _JANITOR_LOCK: Final = f"{layout.WORKERS}/janitor"
 _ROUNDS_LEFT_OUT_MAX: Final = 2  # the lock saves work; it must never stop it
-_BUCKET_AGE_MIN: Final = 16  # buckets of 4 s: younger ones are still being filled
+_BUCKET_AGE_MIN_S: Final = 64.0  # younger ones are still being filled
+_BUCKET_SPAN_S: Final = 4.096  # what one number of a bucket stands for
+_OLDEST_BUCKETS_TRIED: Final = 16  # a queue is served from there, so there the empty ones are
+_OTHER_BUCKETS_TRIED: Final = 4  # behind a bucket that never empties; more than come in a round
 _DEFAULT_PRIORITY: Final = 5  # of a job whose own record cannot be read
 
 
@@ -231,16 +235,38 @@ class Reaper:
                 return
 
     def _remove_empty_buckets(self) -> None:
-        newest = int(self._context.clock.wall() * 1000) >> 12
+        # By this host's clock, to save looks at young ones; what decides is the server's.
+        newest = int((self._context.clock.wall() - _BUCKET_AGE_MIN_S) / _BUCKET_SPAN_S)
+        limit_s: float | None = None
         for priority in layout.PRIORITIES:
             parent = f"{layout.PENDING}/{priority}"
-            for bucket in list_known(self._context, parent):
-                if not layout.BUCKET_PATTERN.fullmatch(bucket):
-                    continue
-                # The clock only saves calls: removing a bucket in use fails or is made good.
-                if int(bucket, 16) < newest - _BUCKET_AGE_MIN:
-                    with contextlib.suppress(Exists, Missing):
-                        self._context.fs.remove_directory(f"{parent}/{bucket}")
+            old = [
+                f"{parent}/{name}"
+                for name in list_known(self._context, parent)
+                if layout.BUCKET_PATTERN.fullmatch(name) and int(name, 16) < newest
+            ]
+            if not old:
+                continue
+            if limit_s is None:
+                limit_s = server_time_s(self._context) - _BUCKET_AGE_MIN_S
+            for path in old[:_OLDEST_BUCKETS_TRIED]:
+                if not self._try_remove_bucket(path, limit_s):
+                    break
+            for path in random.sample(old, min(_OTHER_BUCKETS_TRIED, len(old))):
+                self._try_remove_bucket(path, limit_s)
+
+    def _try_remove_bucket(self, path: str, limit_s: float) -> bool:
+        """Remove a bucket that is old and empty; ``False`` when it holds something."""
+        try:
+            # Its time is that of the last job that came or went, or of its making: a submitter
+            # whose clock is behind makes buckets that are old by their names.
+            if self._context.fs.stamp(path).mtime_ns / 1e9 < limit_s:
+                self._context.fs.remove_directory(path)
+        except Missing:
+            return True
+        except Exists:
+            return False
+        return True
 
     def _sweep(self) -> None:
         workers = list_known(self._context, layout.WORKERS)

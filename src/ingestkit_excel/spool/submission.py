@@ -18,7 +18,7 @@ from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, NoSpace
 from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
-from ingestkit_excel.spool.publish import try_enqueue, try_move
+from ingestkit_excel.spool.publish import is_present, try_enqueue, try_move
 from ingestkit_excel.spool.records import (
     Job,
     JobDraft,
@@ -116,8 +116,7 @@ def submit_keyed(
             "workbook or other settings; use a new key",
             job_id=owned.stem.job_id,
         )
-    with contextlib.suppress(Missing):
-        context.fs.stamp(owned.staged)  # the owner may have died before its move: finish it
+    if is_present(context, owned.staged):  # the owner may have died before its move: finish it
         _publish(context, owned)
     return owned.stem.job_id
 

@@ -115,6 +115,7 @@ class MemoryFileSystem:
         if not name or name in parent.children:
             raise Exists(path, "the name is taken")
         parent.children[name] = node
+        parent.mtime_ns = self._now()
 
     def create(self, path: str, data: bytes, *, durable: bool) -> None:  # noqa: ARG002
         """Make a new file; memory is as durable as the test."""
@@ -159,7 +160,7 @@ class MemoryFileSystem:
                     raise Exists(target, "the directory is not empty")
             elif isinstance(there, _File) and isinstance(node, _Directory):
                 raise NotRegular(target, "it is a file")
-            node.ctime_ns = self._now()
+            node.ctime_ns = old_parent.mtime_ns = new_parent.mtime_ns = self._now()
             del old_parent.children[old_name]
             new_parent.children[new_name] = node
 
@@ -169,6 +170,7 @@ class MemoryFileSystem:
             self._file(path)
             parent, name = self._parent(path)
             del parent.children[name]
+            parent.mtime_ns = self._now()
 
     def make_directory(self, path: str) -> None:
         """Make one directory."""
@@ -183,6 +185,7 @@ class MemoryFileSystem:
                 raise Exists(path, "the directory is not empty")
             parent, name = self._parent(path)
             del parent.children[name]
+            parent.mtime_ns = self._now()
 
     def list_directory(self, path: str) -> list[str]:
         """Give the names in the directory."""
