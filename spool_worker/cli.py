@@ -20,11 +20,13 @@ from spool_worker.isolation import JobSlot
 from spool_worker.logs import configure_logging
 from spool_worker.renewal import LeaseRenewer
 from spool_worker.shutdown import StopToken, stop_on_signals
+from spool_worker.watchdog import Watchdog
 
 __all__ = ["ExitCode", "main"]
 
 _LOG = logging.getLogger(__name__)
 _BEATS_PER_LEASE = 6  # five may fail before others take the worker for dead
+_STALL_S_MIN = 10.0  # ending a child takes up to six seconds, however short the lease
 _STORE_NAME = "ingestkit-store"
 
 
@@ -40,6 +42,7 @@ class ExitCode(IntEnum):
     SPOOL_READ_ONLY = 6
     SPOOL_PERMISSION = 7
     SPOOL_UNAVAILABLE = 8
+    STALLED = 9
 
 
 _EXIT_CODES = {
@@ -53,7 +56,8 @@ _EXIT_CODES = {
 
 _EPILOG = (
     "exit codes: 0 stopped or drained as asked; 1 defect; 2 options; 3 no spool there; 4 not a "
-    "spool; 5 spool of a newer format; 6 mounted read-only; 7 permissions; 8 full or unreachable"
+    "spool; 5 spool of a newer format; 6 mounted read-only; 7 permissions; 8 full or unreachable; "
+    "9 a mount did not answer for half a lease"
 )
 
 
@@ -138,7 +142,6 @@ def _run(options: argparse.Namespace) -> None:
         # Entered first, so that a signal during the steps below is not lost.
         stack.enter_context(stop_on_signals(stop))
         worker = spool.enlist(host=socket.gethostname())
-        stack.callback(worker.retire)
         slots = [
             JobSlot(
                 roots=roots,
@@ -150,9 +153,13 @@ def _run(options: argparse.Namespace) -> None:
             )
             for _ in range(options.concurrency)
         ]
+        # Left last, for a mount may also hang while we leave.
+        watchdog = stack.enter_context(_watchdog(spool, slots))
+        stack.callback(worker.retire)
         for slot in slots:
             stack.callback(slot.close)
-        renewer = stack.enter_context(_renewer(spool, worker, clock))
+            stack.callback(watchdog.tick)
+        renewer = stack.enter_context(_renewer(spool, worker, clock, watchdog))
         extra = {"worker_id": worker.worker_id, "spool": str(spool.directory), "store": store}
         _LOG.info("worker_started", extra=extra)
         daemon = Daemon(
@@ -177,13 +184,29 @@ def _daemon_settings(options: argparse.Namespace) -> DaemonSettings:
     return DaemonSettings(until=until, jobs_max=options.max_jobs, grace_s=options.grace)
 
 
-def _renewer(spool: Spool, worker: SpoolWorker, clock: Clock) -> LeaseRenewer:
+def _watchdog(spool: Spool, slots: Sequence[JobSlot]) -> Watchdog:
+    def kill() -> None:
+        for slot in slots:
+            slot.kill_at_once()
+
+    duration_s = spool.settings.lease_duration_s
+    return Watchdog(
+        kill=kill,
+        # No less will do: what would be waited for at a usual end may never come.
+        abort=lambda: os._exit(ExitCode.STALLED),
+        interval_s=duration_s / _BEATS_PER_LEASE,
+        limit_s=max(duration_s / 2, _STALL_S_MIN),
+    )
+
+
+def _renewer(spool: Spool, worker: SpoolWorker, clock: Clock, watchdog: Watchdog) -> LeaseRenewer:
     duration_s = spool.settings.lease_duration_s
     return LeaseRenewer(
         worker.renew,
         interval_s=duration_s / _BEATS_PER_LEASE,
         lease_duration_s=duration_s,
         clock=clock,
+        on_tick=watchdog.tick,
     )
 
 

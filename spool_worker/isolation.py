@@ -125,6 +125,15 @@ class JobSlot:
         self._end()
         return claim
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a child could not be killed, so that its job may still run."""
+        return self._child.is_stuck
+
+    def kill_at_once(self) -> None:
+        """Kill the child without waiting and without forgetting its job; from any thread."""
+        self._child.kill_at_once()
+
     def close(self) -> None:
         """End the child."""
         self._child.close()

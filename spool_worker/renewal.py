@@ -20,6 +20,7 @@ class LeaseRenewer:
 
     Args:
         lease_duration_s: After this long without a renewal the lease counts as lost.
+        on_tick: Called with each `tick`.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class LeaseRenewer:
         interval_s: float,
         lease_duration_s: float,
         clock: Clock,
+        on_tick: Callable[[], None] = lambda: None,
     ) -> None:
         self._renew = renew
         self._interval_s = interval_s
         self._lease_duration_s = lease_duration_s
         self._clock = clock
+        self._on_tick = on_tick
         self._ticked = True
         self._renewed = clock.monotonic()
         self._ended = threading.Event()
@@ -55,6 +58,7 @@ class LeaseRenewer:
     def tick(self) -> None:
         """Tell that the main loop went round."""
         self._ticked = True
+        self._on_tick()
 
     def beat(self) -> None:
         """Renew once if the main loop went round since the last beat."""
