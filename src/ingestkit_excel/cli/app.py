@@ -1,6 +1,9 @@
 """The commands: options to settings, one call, exit code. Imported only with the extra ``cli``."""
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -60,10 +63,24 @@ def _print_version(is_wanted: bool) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="ingestkit-excel")
+        with _sigterm_like_ctrl_c():
+            app(args=None if arguments is None else list(arguments), prog_name="ingestkit-excel")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(ExitCode.USAGE)
     return int(ExitCode.OK)
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    # `timeout`, service managers and schedulers send it, and the ids of open jobs must come out.
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @app.callback()

@@ -17,8 +17,9 @@ _COPIES = 300  # far more than are done between the first line and the signal
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
-    """What was ingested is in the summary; there is no traceback."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(number: signal.Signals, tmp_path: Path) -> None:
+    """What was ingested is in the summary; SIGTERM does the same; there is no traceback."""
     first = tmp_path / "in" / "000.xlsx"
     first.parent.mkdir()
     book = Workbook()
@@ -26,15 +27,15 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     for index in range(8):
         book.worksheets[0].append((f"Person {index}", index))
     book.save(first)
-    for number in range(1, _COPIES):
-        shutil.copy(first, first.with_name(f"{number:03d}.xlsx"))
+    for copy in range(1, _COPIES):
+        shutil.copy(first, first.with_name(f"{copy:03d}.xlsx"))
     command = [sys.executable, "-m", "ingestkit_excel", "ingest", "in", "--store", "out.db"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         begun = process.stderr.readline()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         printed, told = process.communicate(timeout=60)
     assert begun.startswith("[1/300] ok")
     assert process.returncode == ExitCode.INTERRUPTED
