@@ -13,6 +13,7 @@ from ingestkit_excel.clock import Clock
 from ingestkit_excel.errors import ErrorCode, SpoolError
 from ingestkit_excel.spool import Claim, SpoolWorker
 from spool_worker.isolation import JobSlot, Verdict
+from spool_worker.outages import Outages
 from spool_worker.renewal import LeaseRenewer
 from spool_worker.settlement import Settler, fields_of, report
 from spool_worker.shutdown import StopToken
@@ -76,6 +77,7 @@ class Daemon:
         self._reap_due = clock.monotonic()
         self._cancel_due = clock.monotonic()
         self._settler = Settler(worker, clock=clock)
+        self._outages = Outages(clock)
 
     def run(self) -> int:
         """Work until stopped, drained or at the limit; give the number of jobs completed.
@@ -111,7 +113,7 @@ class Daemon:
         try:
             return self._is_drained()
         except SpoolError as error:
-            report(error)
+            self._outages.note(error)
             return False
 
     def _is_at_limit(self) -> bool:
@@ -135,8 +137,9 @@ class Daemon:
         try:
             claim = self._worker.try_claim()
         except SpoolError as error:
-            report(error)
+            self._outages.note(error)
             return False
+        self._outages.end()
         if claim is None:
             return False
         self._claimed += 1

@@ -193,6 +193,29 @@ def test_a_workbook_deleted_before_its_turn_fails_with_its_reason(spool: Spool) 
     assert [r.errors for r in results] == [["E_SOURCE_NOT_FOUND"], ["E_SOURCE_CHANGED"]]
 
 
+def test_a_worker_waits_for_a_spool_that_goes_away(spool: Spool, tmp_path: Path) -> None:
+    """As when a share is unmounted and mounted again: it takes up its work."""
+    away, log = tmp_path / "share" / "away", tmp_path / "worker.log"
+    path = _write_workbook(spool.directory.parent / "a.xlsx")
+    command = [sys.executable, "-m", "spool_worker", "--spool", str(spool.directory)]
+    with open(log, "wb") as stream, subprocess.Popen(command, stderr=stream) as worker:
+        try:
+            _wait_until(lambda: "worker_started" in log.read_text())
+            spool.directory.rename(away)
+            spool.directory.mkdir()
+            _wait_until(lambda: "spool_failed" in log.read_text())
+            spool.directory.rmdir()
+            away.rename(spool.directory)
+            backend = DistributedExecutionBackend(spool)
+            job = backend.submit(str(path), CONFIG)
+            assert backend.get_result(job, timeout=60).errors == []
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) == ExitCode.OK
+        finally:
+            worker.kill()
+    assert "spool_recovered" in log.read_text()
+
+
 def test_a_running_job_is_stopped_when_it_is_cancelled(spool: Spool) -> None:
     """The worker goes on with the next job."""
     backend = DistributedExecutionBackend(spool.directory)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.fs import FileSystemError, Missing, NotRegular, TooLarge
+from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.publish import try_move
 from ingestkit_excel.spool.records import JOB_BYTES_MAX, Job, RecordError, decode_job
@@ -68,6 +69,7 @@ class Candidates:
         return self._window.popleft() if self._window else None
 
     def _list(self, live_workers: int) -> list[Candidate]:
+        check_home(self._context)  # an unmounted share must not look like a queue that is empty
         size = self._context.settings.claim_window
         for priority in layout.PRIORITIES:
             found: list[Candidate] = []

@@ -7,6 +7,7 @@ from typing import Final
 
 from ingestkit_excel.errors import ErrorCode, SpoolError
 from ingestkit_excel.spool.fs import Denied, FileSystemError, NoSpace, NotRegular, ReadOnly
+from ingestkit_excel.spool.home import Foreign, Gone
 
 __all__ = ["spool_failure", "translated"]
 
@@ -17,6 +18,11 @@ _ADVICE: Final[dict[type[FileSystemError], tuple[ErrorCode, str]]] = {
         "give this account read and write access to the directory, for instance by its group",
     ),
     ReadOnly: (ErrorCode.E_SPOOL_READ_ONLY, "mount the share writable"),
+    Gone: (ErrorCode.E_SPOOL_NOT_FOUND, "mount the share again; what waits for it then goes on"),
+    Foreign: (
+        ErrorCode.E_SPOOL_INVALID,
+        "mount the share of that spool again, or start anew to use what is there now",
+    ),
     NotRegular: (
         ErrorCode.E_SPOOL_INVALID,
         "something else is where the spool has a directory or plain file; move it or correct the "

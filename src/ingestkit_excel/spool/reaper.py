@@ -18,6 +18,7 @@ from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, Stamp
 from ingestkit_excel.spool.history import record_attempt
+from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.lease import LeaseObserver
@@ -100,6 +101,7 @@ class Reaper:
 
         Where locks do not work, or one hangs, the round is done after a few were left out.
         """
+        check_home(self._context)  # another spool has other settings, and janitors of its own
         lock = self._context.fs.try_lock(f"{_JANITOR_LOCK}-{self._host_hash}.lock")
         if lock is None and self._rounds_left_out < _ROUNDS_LEFT_OUT_MAX:
             self._rounds_left_out += 1

@@ -12,6 +12,7 @@ from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.blobs import sweep_blobs
 from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing
+from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.publish import is_present
 from ingestkit_excel.spool.reaper import server_time_s
 from ingestkit_excel.spool.records import RecordError
@@ -25,6 +26,7 @@ _NANOSECONDS: Final = 1e9
 
 def collect_garbage(context: SpoolContext) -> int:
     """Remove all that is older than the retention; give how many jobs were forgotten."""
+    check_home(context)
     limit_s = server_time_s(context) - context.settings.retention_s
     old = [job_id for job_id in _finished_jobs(context) if _is_old_result(context, job_id, limit_s)]
     if old:

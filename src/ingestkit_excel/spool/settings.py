@@ -42,6 +42,8 @@ class SpoolContext:
     clock: Clock
     settings: SpoolSettings = field(default_factory=SpoolSettings)
     job_ids: JobIds = PROCESS_JOB_IDS
+    spool_id: str = ""
+    """What tells this spool from others; empty in spools made without one."""
 
     @property
     def is_durable(self) -> bool:

@@ -5,12 +5,8 @@ come by. Never does: touch the disk itself, or lose an error.
 """
 
 import contextlib
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
-
-from pydantic import ValidationError
 
 from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
@@ -18,10 +14,11 @@ from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.blobs import Blob, fetch_blob, put_blob, restore_blob
 from ingestkit_excel.spool.failures import translated
 from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem, boot_id
-from ingestkit_excel.spool.ids import JobIds, host_digest
+from ingestkit_excel.spool.home import check_home, encode_settings, open_settings
+from ingestkit_excel.spool.ids import PROCESS_JOB_IDS, JobIds, host_digest
 from ingestkit_excel.spool.patience import Patience
 from ingestkit_excel.spool.reaper import server_time_s
-from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError, load_strict
+from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError
 from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext, SpoolSettings
 from ingestkit_excel.spool.submission import submit_job, submit_keyed
@@ -36,8 +33,6 @@ from ingestkit_excel.spool.watch import Hint, wait_for
 from ingestkit_excel.spool.worker import SpoolWorker, WorkerPlace
 
 __all__ = ["Cancellation", "Spool"]
-
-_SETTINGS_BYTES_MAX: Final = 64 * 1024
 
 
 class Cancellation(StrEnum):
@@ -94,11 +89,10 @@ class Spool:
             for path in layout.FIXED_DIRECTORIES:
                 with contextlib.suppress(Exists):
                     fs.make_directory(path)
-            chosen = settings or SpoolSettings()
-            text = {"format": layout.FORMAT, **chosen.model_dump()}
+            data = encode_settings(settings or SpoolSettings())
             # Last, so that a directory with settings is a whole spool; a second creator loses.
             with contextlib.suppress(Exists):
-                fs.create(layout.SETTINGS_FILE, _to_json(text), durable=True)
+                fs.create(layout.SETTINGS_FILE, data, durable=True)
             fs.sync_directory("")
         return cls.open(directory, fs=given, clock=clock)
 
@@ -116,21 +110,11 @@ class Spool:
         watches_disk = fs is None and clock is None
         fs = fs or RealFileSystem(directory)
         with translated("open the spool", directory):
-            try:
-                data = fs.read(layout.SETTINGS_FILE, max_bytes=_SETTINGS_BYTES_MAX)
-            except Missing as error:
-                raise SpoolError(
-                    ErrorCode.E_SPOOL_NOT_FOUND,
-                    f"cannot open the spool {directory}: it holds no {layout.SETTINGS_FILE}; "
-                    "mount the share, correct the path or create the spool there",
-                    directory=str(directory),
-                ) from error
-        settings = _settings(data, directory)
-        if clock is None:
-            context = SpoolContext(fs, SystemClock(), settings)
-            return cls(directory, context, watches_disk=watches_disk)
+            chosen, spool_id = open_settings(fs, directory)
         # A clock of its own has an order of its own.
-        return cls(directory, SpoolContext(fs, clock, settings, JobIds()))
+        ids = PROCESS_JOB_IDS if clock is None else JobIds()
+        context = SpoolContext(fs, clock or SystemClock(), chosen, ids, spool_id)
+        return cls(directory, context, watches_disk=watches_disk)
 
     def submit(
         self,
@@ -156,6 +140,7 @@ class Spool:
         if priority not in layout.PRIORITIES:
             raise ValueError(f"cannot submit with priority {priority}: give one from 0 to 9")
         with translated("submit to", self.directory):
+            check_home(self._context)
             due_s: int | None = None
             if not_before_s is not None and not_before_s > 0:
                 due_s = int(server_time_s(self._context) + not_before_s) + 1
@@ -298,29 +283,3 @@ class Spool:
 def _check_job_id(job_id: str) -> None:
     if not layout.JOB_ID_PATTERN.fullmatch(job_id):
         raise ValueError(f"cannot use {job_id!r} as a job id: give one that submit returned")
-
-
-def _to_json(values: dict[str, object]) -> bytes:
-    return json.dumps(values, indent=1).encode() + b"\n"
-
-
-def _settings(data: bytes, directory: Path) -> SpoolSettings:
-    try:
-        values = load_strict(data)
-        if not isinstance(values, dict) or not isinstance(values.get("format"), int):
-            raise RecordError("it states no format")
-        if values["format"] > layout.FORMAT:
-            raise SpoolError(
-                ErrorCode.E_SPOOL_NEWER_FORMAT,
-                f"cannot use the spool {directory}: its format {values['format']} is newer than "
-                f"{layout.FORMAT}; install a newer version of this package",
-                directory=str(directory),
-            )
-        return SpoolSettings.model_validate({k: v for k, v in values.items() if k != "format"})
-    except (RecordError, ValidationError) as error:
-        raise SpoolError(
-            ErrorCode.E_SPOOL_INVALID,
-            f"cannot use the spool {directory}: {layout.SETTINGS_FILE} is not valid "
-            f"({error}); restore it or create a new spool elsewhere",
-            directory=str(directory),
-        ) from error

@@ -11,6 +11,7 @@ from typing import Final
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Missing, NotRegular, TooLarge
+from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX, Outcome, RecordError, decode_outcome
 from ingestkit_excel.spool.settings import SpoolContext
 
@@ -54,7 +55,11 @@ def read_outcome(context: SpoolContext, job_id: str) -> Outcome | None:
         RecordError: The file is there, and is not a whole outcome of this job.
     """
     path = layout.result_path(job_id)
-    context.fs.refresh(path.rpartition("/")[0])  # P4: an early miss is cached for a minute
+    try:
+        context.fs.refresh(path.rpartition("/")[0])  # P4: an early miss is cached for a minute
+    except Missing:
+        check_home(context)
+        raise
     try:
         data = context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX)
     except Missing:
@@ -79,6 +84,7 @@ def find_state(context: SpoolContext, job_id: str) -> JobState:
         state = _look_for(context, job_id)
         if state is not JobState.UNKNOWN:
             return state
+    check_home(context)  # nobody knows a job whose spool is away
     return JobState.UNKNOWN
 
 
@@ -106,6 +112,7 @@ def _holds(context: SpoolContext, directory: str, job_id: str) -> bool:
 
 def take_status(context: SpoolContext) -> SpoolStatus:
     """Count the jobs in each state."""
+    check_home(context)
     waiting: Counter[int] = Counter()
     oldest: str | None = None
     for priority in layout.PRIORITIES:

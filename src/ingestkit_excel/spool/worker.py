@@ -20,6 +20,7 @@ from ingestkit_excel.spool.failures import translated
 from ingestkit_excel.spool.fs import HeldLock, Missing, NotRegular
 from ingestkit_excel.spool.history import read_history, record_attempt
 from ingestkit_excel.spool.holdings import Holding, Holdings
+from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.ids import new_nonce, new_worker_id
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.outcomes import (
@@ -87,6 +88,7 @@ class SpoolWorker:
         self._enlist()
 
     def _enlist(self) -> None:
+        check_home(self._context)
         # The lock comes first and the claims directory last: whoever sees the worker finds its
         # lock held and its lease there.
         if self._lock is not None:
@@ -153,6 +155,7 @@ class SpoolWorker:
             self._note_fenced()
 
     def _note_fenced(self) -> None:
+        check_home(self._context)  # where the whole spool is missing nobody took us for dead
         self._is_fenced = True
         _LOG.warning("lease_lost", extra={"worker_id": self.worker_id})
 
@@ -162,6 +165,8 @@ class SpoolWorker:
         # Its name may have grown in a call that failed half way.
         held = self._held.take(self._unadmitted)
         is_ours = is_present(self._context, self._path(held.stem))
+        if not is_ours:
+            check_home(self._context)  # a claim does not end because its share is away
         claim = self._admit(held) if is_ours else None
         if claim is None:
             self._held.forget(held.claimed)
@@ -262,6 +267,8 @@ class SpoolWorker:
         raise Missing(layout.PREP, "each attempt to write the outcome was torn")
 
     def _forget(self, held: Holding, completion: Completion) -> Completion:
+        if completion is Completion.SUPERSEDED:
+            check_home(self._context)  # in another spool nothing of ours can be found
         self._held.forget(held.claimed)
         facts = {"worker_id": self.worker_id, "completion": completion.value}
         _LOG.info("claim_given_up", extra={"job_id": held.claimed.job_id, **facts})
