@@ -38,6 +38,8 @@ def exit_code_of(error: IngestKitError) -> ExitCode:
     """Give the code a command ends with when ``error`` stops it."""
     if error.code is ErrorCode.E_EXECUTION_TIMEOUT:
         return ExitCode.NOT_FINISHED
+    if error.code is ErrorCode.E_EXECUTION_CANCELLED:
+        return ExitCode.SOME_FAILED
     if isinstance(error, ConfigurationError):
         return ExitCode.USAGE
     if isinstance(error, SpoolError | ExecutionError):

@@ -160,7 +160,9 @@ def _ended_now(backend: ExecutionBackend, job_ids: Sequence[str]) -> Ingestion:
 
 def _by_file(run: Ingestion) -> Ingestion:
     names = {
-        job_id: f"{job_id}  {run.results[job_id].file_path}" if job_id in run.results else job_id
+        job_id: f"{job_id}  {run.results[job_id].file_path}".rstrip()
+        if job_id in run.results
+        else job_id
         for job_id in run.paths
     }
     return Ingestion(

@@ -44,6 +44,7 @@ def test_without_the_extra_the_command_says_what_to_install() -> None:
         (ConfigurationError(ErrorCode.E_CONFIG_INVALID, "x"), ExitCode.USAGE),
         (SpoolError(ErrorCode.E_SPOOL_NOT_FOUND, "x"), ExitCode.SPOOL),
         (ExecutionError(ErrorCode.E_EXECUTION_NOT_FOUND, "x"), ExitCode.SPOOL),
+        (ExecutionError(ErrorCode.E_EXECUTION_CANCELLED, "x"), ExitCode.SOME_FAILED),
         (ExecutionError(ErrorCode.E_EXECUTION_TIMEOUT, "x"), ExitCode.NOT_FINISHED),
         (BackendError(ErrorCode.E_BACKEND_DB_CONNECT, "x"), ExitCode.STORE),
         (ParseError(ErrorCode.E_PARSE_CORRUPT, "x"), ExitCode.SOME_FAILED),
