@@ -19,6 +19,8 @@ class Holding:
     """The name under which it was taken, and by which its caller knows it."""
     stem: Stem
     """The name it has now."""
+    prepared: str = ""
+    """The digest of the outcome that is written, whole and synced, under that name."""
 
 
 class Holdings:

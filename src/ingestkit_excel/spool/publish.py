@@ -75,16 +75,24 @@ def try_enqueue(context: SpoolContext, source: str, directory: str, name: str) -
 
 
 def try_prepare(context: SpoolContext, stem: Stem, data: bytes) -> bool:
-    """Write the outcome of an attempt out of sight; ``False`` when other bytes stand there."""
+    """Write the outcome of an attempt out of sight; ``False`` when the name is taken.
+
+    What stands there is torn, whatever it reads like: after a failed sync the system may show
+    bytes that never reached the disk, and a second sync of the same file may succeed all the same.
+    """
     path = layout.prepared_path(stem)
     try:
         context.fs.create(path, data, durable=context.is_durable)
+        # P3: the fence that follows must never outlive the bytes it makes final.
+        context.sync(layout.PREP)
     except Exists:
-        # Ours from a call that failed later, or torn by one that failed here.
-        if context.fs.read(path, max_bytes=OUTCOME_BYTES_MAX) != data:
-            return False
-    # P3: the fence below must never outlive the bytes it makes final.
-    context.sync(layout.PREP)
+        return False
+    except FileSystemError:
+        # Its fence was not tried, so nobody can want it. Were it left on a full disk, each further
+        # call would need another name and more room.
+        with contextlib.suppress(FileSystemError):
+            context.fs.remove(path)
+        raise
     return True
 
 

@@ -38,7 +38,7 @@ from ingestkit_excel.spool.publish import (
     try_prepare,
 )
 from ingestkit_excel.spool.reaper import Reaper, server_time_s
-from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError
+from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, digest_of
 from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext
 
@@ -257,13 +257,19 @@ class SpoolWorker:
     def _try_prepare(self, held: Holding, outcome: Outcome) -> bool:
         for _ in range(_PREPARE_TRIES):
             outcome = outcome.model_copy(update={"attempt": held.stem.attempt})
-            if try_prepare(self._context, held.stem, encode_fitting(outcome)):
+            data = encode_fitting(outcome)
+            digest = digest_of(data)
+            if held.prepared == digest:
+                return True  # by a call that failed later
+            # What was prepared may be committed by now, so its name is not written to again.
+            if not held.prepared and try_prepare(self._context, held.stem, data):
+                held.prepared = digest
                 return True
-            # Something torn has our name, and a name is never used twice: take the next number.
+            # The name is taken, perhaps by something torn, and none is used twice: take the next.
             bumped = held.stem.next_attempt(charged=False)
             if not try_move(self._context, self._path(held.stem), self._path(bumped)):
                 return False
-            held.stem = bumped
+            held.stem, held.prepared = bumped, ""
         raise Missing(layout.PREP, "each attempt to write the outcome was torn")
 
     def _forget(self, held: Holding, completion: Completion) -> Completion:

@@ -20,10 +20,12 @@ from ingestkit_excel.spool import (
     SpoolSettings,
     SpoolWorker,
 )
+from ingestkit_excel.spool.fs import NoSpace, Unreachable
 from ingestkit_excel.testing.clock import FakeClock
 from ingestkit_excel.testing.filesystem import (
     Fault,
     FaultyFileSystem,
+    HookedFileSystem,
     MemoryFileSystem,
     SimulatedCrash,
 )
@@ -282,6 +284,76 @@ def test_torn_preparation_is_never_shown() -> None:
     outcome = world.healthy.find_outcome(job_id)
     assert outcome is not None
     assert outcome.attempt == 2
+
+
+def test_outcome_whose_sync_failed_is_written_anew() -> None:
+    """What the system shows of a file that it could not sync may never have reached the disk.
+
+    Broken on purpose: taking equal bytes for a preparation that succeeded makes this fail.
+    """
+    world = make_world()
+    world.healthy.submit(DRAFT)
+    fs = HookedFileSystem(world.disk)
+    worker = Spool.open(DIRECTORY, fs=fs, clock=world.clock).enlist(host="healthy")
+    claim = worker.try_claim()
+    assert claim is not None
+    outcome = outcome_of(claim, worker)
+    unsynced: list[int] = []
+
+    def fail_to_sync(name: str, path: str) -> None:
+        if name == "create" and path.startswith("prep/") and not unsynced:
+            unsynced.append(world.disk.stamp(path).inode)
+            raise Unreachable(path, "EIO in fsync")
+
+    fs.after = fail_to_sync
+    fs.before = lambda name, path: refuse(name, path, "remove", "prep/")
+    with pytest.raises(SpoolError):
+        worker.complete(claim, outcome)
+    fs.before = None
+    assert worker.complete(claim, outcome) is Completion.PUBLISHED
+    job_id = claim.job.job_id
+    assert world.disk.stamp(f"results/{job_id[-2:]}/{job_id}.json").inode not in unsynced
+
+
+def refuse(name: str, path: str, operation: str, beginning: str) -> None:
+    """Fail one kind of operation below a directory."""
+    if name == operation and path.startswith(beginning):
+        raise Unreachable(path, "made to fail")
+
+
+def test_full_disk_costs_an_outcome_no_names() -> None:
+    """However often a worker tries, the attempt number and prep/ do not grow."""
+    world = make_world()
+    world.healthy.submit(DRAFT)
+    fs = HookedFileSystem(world.disk)
+    worker = Spool.open(DIRECTORY, fs=fs, clock=world.clock).enlist(host="healthy")
+    claim = worker.try_claim()
+    assert claim is not None
+
+    def run_full(name: str, path: str) -> None:
+        if name == "create" and path.startswith("prep/"):
+            raise NoSpace(path, "quota")
+
+    fs.after = run_full
+    for _ in range(100):
+        with pytest.raises(SpoolError):
+            worker.complete(claim, outcome_of(claim, worker))
+    fs.after = None
+    assert worker.complete(claim, outcome_of(claim, worker)) is Completion.PUBLISHED
+    outcome = world.healthy.find_outcome(claim.job.job_id)
+    assert outcome is not None
+    assert outcome.attempt == 1
+
+
+def test_something_odd_under_a_prepared_name_is_walked_round() -> None:
+    """A directory there makes the worker take the next number."""
+    world = make_world()
+    world.healthy.submit(DRAFT)
+    worker = world.healthy.enlist(host="healthy")
+    claim = worker.try_claim()
+    assert claim is not None
+    world.disk.make_directory(f"prep/{claim.stem}.out")
+    assert worker.complete(claim, outcome_of(claim, worker)) is Completion.PUBLISHED
 
 
 def test_worker_taken_for_dead_enlists_anew() -> None:
