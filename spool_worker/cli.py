@@ -100,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--once", action="store_true", help="run one job, or none if none waits")
     mode.add_argument(
-        "--drain", action="store_true", help="end when nothing waits any more; held-back jobs stay"
+        "--drain",
+        action="store_true",
+        help="end when nothing waits that can be run here within half a minute",
     )
     add("--max-jobs", type=_positive, metavar="N", help="end after N jobs")
     add(
@@ -165,7 +167,7 @@ def _run(options: argparse.Namespace) -> None:
         daemon = Daemon(
             worker,
             slots,
-            settings=_daemon_settings(options),
+            settings=_daemon_settings(options).fitted_to(spool.settings.lease_duration_s),
             renewer=renewer,
             stop=stop,
             clock=clock,
@@ -211,7 +213,11 @@ def _renewer(spool: Spool, worker: SpoolWorker, clock: Clock, watchdog: Watchdog
 
 
 def _drained(spool: Spool) -> Callable[[], bool]:
-    return lambda: spool.status().pending == 0
+    def is_drained() -> bool:
+        status = spool.status()
+        return status.pending == 0 and status.delayed == 0
+
+    return is_drained
 
 
 def _refuse_world_writable(directory: Path) -> None:

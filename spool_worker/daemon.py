@@ -6,8 +6,9 @@ One thread does all of it, so the order of steps is the order of the lines.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final, Self
 
 from ingestkit_excel.clock import Clock
 from ingestkit_excel.errors import ErrorCode, SpoolError
@@ -21,6 +22,7 @@ from spool_worker.shutdown import StopToken
 __all__ = ["Daemon", "DaemonSettings", "Until"]
 
 _LOG = logging.getLogger(__name__)
+_STEPS_PER_LEASE: Final = 12  # twice as often as heartbeats are sent
 
 
 class Until(StrEnum):
@@ -28,7 +30,7 @@ class Until(StrEnum):
 
     STOPPED = "stopped"
     DRAINED = "drained"
-    """Nothing is left to claim and nothing runs here."""
+    """Nothing is left that this worker could claim, and nothing runs here."""
     ONE_LOOK = "one_look"
     """One job was run, or there was none."""
 
@@ -45,6 +47,23 @@ class DaemonSettings:
     """Also the longest time until a signal is noticed while jobs run."""
     reap_interval_s: float = 5.0
     cancel_interval_s: float = 1.0
+    drain_patience_s: float = 30.0
+    """How long a drain waits, idle, for jobs that are held back or that it cannot take."""
+    drain_interval_s: float = 2.0
+    """Counting what waits lists hundreds of directories."""
+
+    def fitted_to(self, lease_duration_s: float) -> Self:
+        """Give settings whose rounds are short beside the lease.
+
+        A heartbeat needs a round, and a judgement on others needs four looks in a lease.
+        """
+        step_s = lease_duration_s / _STEPS_PER_LEASE
+        return replace(
+            self,
+            idle_wait_s=min(self.idle_wait_s, step_s),
+            busy_wait_s=min(self.busy_wait_s, step_s),
+            reap_interval_s=min(self.reap_interval_s, step_s),
+        )
 
 
 class Daemon:
@@ -52,7 +71,8 @@ class Daemon:
 
     Args:
         renewer: Told of each round of the loop; when the lease is lost, running jobs are stopped.
-        is_drained: Whether nothing waits in the spool; asked when there was nothing to claim.
+        is_drained: Whether nothing waits in the spool, not even held back; asked when there was
+            nothing to claim.
     """
 
     def __init__(
@@ -74,6 +94,8 @@ class Daemon:
         self._clock = clock
         self._is_drained = is_drained
         self._claimed = 0
+        self._found_nothing = False
+        self._drain_due = clock.monotonic()
         self._reap_due = clock.monotonic()
         self._cancel_due = clock.monotonic()
         self._settler = Settler(worker, clock=clock)
@@ -86,11 +108,14 @@ class Daemon:
         far as the spool could be reached.
         """
         try:
+            # First, for the jobs of dead workers, and those that are due again, are to be had too.
+            self._tidy()
             while not self._is_finished():
                 self._renewer.tick()
                 self._stop_lost_jobs()
                 self._collect()
                 self._fill()
+                self._renewer.tick()
                 self._tidy()
                 self._stop.wait(self._wait_s())
             self._finish()
@@ -106,10 +131,18 @@ class Daemon:
         if self._is_at_limit():
             return True
         if self._settings.until is Until.ONE_LOOK:
-            return self._claimed > 0 or self._is_spool_drained()
+            return self._found_nothing
         return self._settings.until is Until.DRAINED and self._is_spool_drained()
 
     def _is_spool_drained(self) -> bool:
+        if not self._found_nothing and not self._settler.is_backing_off:
+            return False
+        now = self._clock.monotonic()
+        if now - self._settler.told_s >= self._settings.drain_patience_s:
+            return True  # what still waits is not for this worker, or not for now
+        if not self._found_nothing or now < self._drain_due:
+            return False
+        self._drain_due = now + self._settings.drain_interval_s
         try:
             return self._is_drained()
         except SpoolError as error:
@@ -127,6 +160,7 @@ class Daemon:
         return self._settings.busy_wait_s if self._is_busy() else self._settings.idle_wait_s
 
     def _fill(self) -> None:
+        self._found_nothing = False
         if self._settler.is_backing_off or self._renewer.is_lost:
             return  # a spool that takes no outcomes needs no more claims
         for slot in self._slots:
@@ -141,6 +175,7 @@ class Daemon:
             return False
         self._outages.end()
         if claim is None:
+            self._found_nothing = True
             return False
         self._claimed += 1
         _LOG.info("job_started", extra=fields_of(claim))

@@ -53,6 +53,8 @@ class Settler:
         self._resume_s = clock.monotonic()
         self._misses = 0
         self.completed = 0
+        self.told_s = clock.monotonic()
+        """When a verdict was last told that was one on the job, not on this host."""
 
     @property
     def has_open(self) -> bool:
@@ -102,6 +104,7 @@ class Settler:
         if not verdict.is_charged and self._is_put_off(verdict):
             return
         self._misses = 0
+        self.told_s = self._clock.monotonic()
         if verdict.outcome is None:
             self._worker.retry(claim, code=verdict.code, message=verdict.message)
             _LOG.warning("job_retried", extra={**fields_of(claim), "code": verdict.code.value})

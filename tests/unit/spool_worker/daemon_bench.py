@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from ingestkit_excel.execution import Roots
 from ingestkit_excel.spool import Claim, JobDraft, Outcome, Spool, SpoolSettings, SpoolWorker
-from ingestkit_excel.spool.fs import FileSystemError
+from ingestkit_excel.spool.fs import FileSystem, FileSystemError
 from ingestkit_excel.testing.clock import FakeClock
 from ingestkit_excel.testing.filesystem import Fault, FaultyFileSystem, MemoryFileSystem
 from spool_worker.daemon import Daemon, DaemonSettings
@@ -95,14 +95,19 @@ class DaemonBench:
     to stop.
     """
 
-    def __init__(self, script: Callable[[Claim], Verdict | None], **settings: object) -> None:
+    def __init__(
+        self,
+        script: Callable[[Claim], Verdict | None],
+        *,
+        retry_backoff_s: float = 0.0,
+        **settings: object,
+    ) -> None:
         self.clock = FakeClock()
         self.disk = MemoryFileSystem(self.clock)
-        rules = SpoolSettings(retry_backoff_s=0.0)
+        rules = SpoolSettings(retry_backoff_s=retry_backoff_s)
         self.spool = Spool.create(DIRECTORY, rules, fs=self.disk, clock=self.clock)
         self.connection = Connection(self.disk)
-        mine = Spool.open(DIRECTORY, fs=self.connection, clock=self.clock)
-        self.worker: SpoolWorker = mine.enlist(host="here")
+        self.worker: SpoolWorker = self.open(self.connection).enlist(host="here")
         self.slot = ScriptedSlot(self.clock, script)
         self.renewer = LeaseRenewer(
             self.worker.renew, interval_s=10, lease_duration_s=60, clock=self.clock
@@ -118,8 +123,16 @@ class DaemonBench:
             renewer=self.renewer,
             stop=self.stop,
             clock=self.clock,
-            is_drained=lambda: self.spool.status().pending == 0,
+            is_drained=self._is_drained,
         )
+
+    def open(self, fs: FileSystem) -> Spool:
+        """Open the spool as another host would, by its own view of the share."""
+        return Spool.open(DIRECTORY, fs=fs, clock=self.clock)
+
+    def _is_drained(self) -> bool:
+        status = self.spool.status()
+        return status.pending == 0 and status.delayed == 0
 
     def submit(self) -> str:
         """Put one job into the spool."""
