@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ingestkit_excel.spool import layout
-from ingestkit_excel.spool.fs import FileSystemError, Missing, NotRegular, TooLarge
+from ingestkit_excel.spool.fs import Denied, Missing, TooLarge
 from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.publish import try_move
@@ -112,19 +112,19 @@ def open_claim(context: SpoolContext, stem: Stem, worker_id: str) -> Claim | Rec
     """Read a job that is ours; what is wrong with it when it cannot be run.
 
     Raises:
+        Missing: It is not ours.
         NotRegular: It is no plain file.
         FileSystemError: It cannot be read now.
     """
-    path = f"{layout.claims_directory(worker_id)}/{stem.file_name}"
+    directory = layout.claims_directory(worker_id)
+    context.fs.refresh(directory)  # P4: after a rename of unknown end NFS may answer from its cache
     try:
-        data = context.fs.read(path, max_bytes=JOB_BYTES_MAX)
+        data = context.fs.read(f"{directory}/{stem.file_name}", max_bytes=JOB_BYTES_MAX)
         job = decode_job(data, job_id=stem.job_id, digest=stem.digest)
     except RecordError as error:
         return error
-    except NotRegular:
-        raise
+    except Denied as error:
+        return RecordError(f"this worker may not read it: {error}")
     except TooLarge as error:
         return RecordError(str(error))
-    except FileSystemError:
-        raise
     return Claim(job, stem.attempt, stem.failures, stem, worker_id)

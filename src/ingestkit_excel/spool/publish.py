@@ -12,7 +12,7 @@ import contextlib
 from typing import Final
 
 from ingestkit_excel.spool import layout
-from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, Stale
+from ingestkit_excel.spool.fs import Denied, Exists, FileSystemError, Missing, NotRegular, Stale
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
 from ingestkit_excel.spool.settings import SpoolContext
@@ -24,11 +24,15 @@ _ENQUEUE_TRIES: Final = 4  # each further one needs a janitor to remove the buck
 
 def is_present(context: SpoolContext, path: str) -> bool:
     """Whether the name was seen just now; ``False`` says only that it was not."""
+    directory, _, name = path.rpartition("/")
     try:
-        context.fs.refresh(path.rpartition("/")[0])  # P4: else NFS may answer from its cache
+        context.fs.refresh(directory)  # P4: else NFS may answer from its cache
         context.fs.stamp(path)
     except Missing:
         return False
+    except (Denied, NotRegular):
+        # What may not be opened, or is a link or a socket, can be there all the same.
+        return name in context.fs.list_directory(directory)
     return True
 
 

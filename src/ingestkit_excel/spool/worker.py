@@ -17,7 +17,7 @@ from ingestkit_excel.errors import ErrorCode
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import Candidates, Claim, open_claim, try_take
 from ingestkit_excel.spool.failures import translated
-from ingestkit_excel.spool.fs import HeldLock, Missing, NotRegular
+from ingestkit_excel.spool.fs import FileSystemError, HeldLock, Missing, NotRegular
 from ingestkit_excel.spool.history import read_history, record_attempt
 from ingestkit_excel.spool.holdings import Holding, Holdings
 from ingestkit_excel.spool.home import check_home
@@ -30,7 +30,6 @@ from ingestkit_excel.spool.outcomes import (
     rejected_outcome,
 )
 from ingestkit_excel.spool.publish import (
-    is_present,
     reveal,
     try_enqueue,
     try_fence,
@@ -47,6 +46,7 @@ __all__ = ["Completion", "SpoolWorker", "WorkerPlace"]
 _LOG = logging.getLogger(__name__)
 _CLAIM_TRIES: Final = 64  # lost races and unusable jobs per call; the caller's loop has more to do
 _PREPARE_TRIES: Final = 4  # each further one needs another torn file of ours
+_READ_ATTEMPTS_MAX: Final = 50  # hours of backoff; what cannot be read by then never will be
 _RECONCILE_INTERVAL_S: Final = 10.0  # so a job stays unnoticed in our claims not much longer
 _COLLECT_INTERVAL_S: Final = 3600.0  # retention is days; a full listing an hour is no load
 _BACKOFF_DOUBLINGS_MAX: Final = 20  # keeps the number finite; the cap applies far earlier
@@ -81,6 +81,7 @@ class SpoolWorker:
         self._candidates = Candidates(context)
         self._lock: HeldLock | None = None
         self._unadmitted: Stem | None = None
+        self._unadmitted_twice: Stem | None = None
         self._is_fenced = False
         self._reaper = Reaper(context, place.host_hash)
         self._collected_at = self._reconciled_at = context.clock.monotonic()
@@ -115,7 +116,8 @@ class SpoolWorker:
     def try_claim(self) -> Claim | None:
         """Take the next waiting job; ``None`` when there is none to be had now.
 
-        Jobs that are unreadable, cancelled or failed too often are ended on the way.
+        Jobs that are damaged, cancelled or failed too often are ended on the way, and one that
+        cannot be read now is put off.
 
         Raises:
             SpoolError: The spool cannot be reached.
@@ -164,23 +166,47 @@ class SpoolWorker:
             return None
         # Its name may have grown in a call that failed half way.
         held = self._held.take(self._unadmitted)
-        is_ours = is_present(self._context, self._path(held.stem))
-        if not is_ours:
-            check_home(self._context)  # a claim does not end because its share is away
-        claim = self._admit(held) if is_ours else None
+        claim: Claim | None = None
+        try:
+            claim = self._admit(held)
+        except FileSystemError as error:
+            # One failure may be the share's. After a second one the job stands in the way of
+            # those behind it, so it goes back, if the share takes it back.
+            if self._unadmitted != self._unadmitted_twice:
+                self._unadmitted_twice = self._unadmitted
+                raise
+            self._put_off(held, error)
         if claim is None:
             self._held.forget(held.claimed)
-        self._unadmitted = None
+        self._unadmitted = self._unadmitted_twice = None
         return claim
 
-    def _admit(self, held: Holding) -> Claim | None:
-        stem = held.stem
+    def _put_off(self, held: Holding, error: FileSystemError) -> None:
+        delay_s = max(1.0, self._backoff_s(held.stem.attempt - 1))
+        self._give_back(held, 0, is_charged=False, delay_s=delay_s)
+        facts = {"job_id": held.claimed.job_id, "reason": str(error), "delay_s": delay_s}
+        _LOG.warning("job_put_off", extra=facts)
+
+    def _read(self, stem: Stem) -> Claim | RecordError | None:
         try:
-            claim = open_claim(self._context, stem, self.worker_id)
+            return open_claim(self._context, stem, self.worker_id)
+        except Missing:
+            check_home(self._context)  # a claim does not end because its share is away
+            return None
         except NotRegular:
             target = f"{layout.QUARANTINE}/{stem.file_name}.{new_nonce()}"
             try_move(self._context, self._path(stem), target)
             _LOG.warning("job_quarantined", extra={"job_id": stem.job_id})
+            return None
+        except FileSystemError as error:
+            if stem.attempt < _READ_ATTEMPTS_MAX:
+                raise
+            return RecordError(f"it cannot be read: {error}")
+
+    def _admit(self, held: Holding) -> Claim | None:
+        stem = held.stem
+        claim = self._read(stem)
+        if claim is None:
             return None
         if isinstance(claim, RecordError):
             outcome = rejected_outcome(stem, self.worker_id, self._place.host, str(claim))

@@ -1,5 +1,8 @@
 """What becomes of a worker and its jobs when the share was away for a while."""
 
+import contextlib
+import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from ingestkit_excel.spool import (
     SpoolSettings,
     SpoolWorker,
 )
-from ingestkit_excel.spool.fs import FileSystemError, Unreachable
+from ingestkit_excel.spool.fs import Denied, FileSystemError, Unreachable
 from ingestkit_excel.testing.clock import FakeClock
 from ingestkit_excel.testing.filesystem import Hook, HookedFileSystem, MemoryFileSystem
 
@@ -190,3 +193,85 @@ def test_idle_worker_finds_out_in_its_rounds_that_it_was_reaped(world: World) ->
     world.run_for(20.0, worker)
     assert worker.try_claim() is None
     assert worker.worker_id != old_id
+
+
+def test_job_that_may_not_be_read_is_rejected(world: World) -> None:
+    """Its submitter is told, and the jobs behind it are served."""
+    refused, served = (world.spool.submit(DRAFT) for _ in range(2))
+    worker = world.enlist()
+
+    def deny(name: str, path: str) -> None:
+        if name in ("read", "stamp") and refused in path and not path.startswith("prep"):
+            raise Denied(path, "made to fail")
+
+    world.fs.before = deny
+    assert claim_of(worker).job.job_id == served
+    outcome = world.spool.find_outcome(refused)
+    assert outcome is not None
+    assert outcome.status == "rejected"
+    assert outcome.result is not None
+    assert "may not read" in outcome.result.error_details[0].message
+
+
+def test_job_on_a_bad_block_is_put_off(world: World) -> None:
+    """Those behind it are served, and it comes back uncharged.
+
+    Broken on purpose: trying the same job in each call wedges the worker.
+    """
+    bad, served = (world.spool.submit(DRAFT) for _ in range(2))
+    worker = world.enlist()
+
+    def fail_to_read(name: str, path: str) -> None:
+        if name == "read" and bad in path:
+            raise Unreachable(path, "EIO")
+
+    world.fs.before = fail_to_read
+    with pytest.raises(SpoolError):
+        worker.try_claim()
+    assert claim_of(worker).job.job_id == served
+    assert world.spool.find_state(bad) is JobState.DELAYED
+    world.fs.before = None
+    world.run_for(10.0, worker)
+    claim = claim_of(worker)
+    assert (claim.job.job_id, claim.attempt, claim.charged_failures) == (bad, 2, 0)
+
+
+def test_job_that_can_never_be_read_is_rejected_at_last(world: World) -> None:
+    """It is put off less and less often, for hours, and then ended."""
+    bad = world.spool.submit(DRAFT)
+    worker = world.enlist()
+
+    def fail_to_read(name: str, path: str) -> None:
+        if name == "read" and path.startswith("claims"):
+            raise Unreachable(path, "EIO")
+
+    world.fs.before = fail_to_read
+    for _ in range(100):
+        with contextlib.suppress(SpoolError):
+            worker.try_claim()
+        world.run_for(10.0, worker)
+    outcome = world.spool.find_outcome(bad)
+    assert outcome is not None
+    assert (outcome.status, outcome.attempt) == ("rejected", 50)
+
+
+@pytest.mark.parametrize("kind", ["link", "socket", "directory"])
+def test_what_is_no_file_goes_to_quarantine(tmp_path: Path, kind: str) -> None:
+    """And the job behind it is served."""
+    spool = Spool.create(tmp_path / "s", SpoolSettings(durability="none"))
+    job_id = spool.submit(DRAFT)
+    (path,) = (tmp_path / "s" / "pending").rglob("*.job")
+    odd = path.with_name("j" + "0" * 32 + path.name[33:])
+    if kind == "link":
+        odd.symlink_to("/etc/hostname")
+    elif kind == "directory":
+        odd.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as listener:
+            here = os.open(odd.parent, os.O_RDONLY)  # the path of a socket may not be long
+            listener.bind(f"/proc/self/fd/{here}/{odd.name}")
+            os.close(here)
+    worker = spool.enlist(host="here")
+    assert claim_of(worker).job.job_id == job_id
+    assert spool.status().quarantined == 1
+    worker.retire()
