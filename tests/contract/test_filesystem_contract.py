@@ -213,6 +213,13 @@ def test_lock_has_one_holder_until_released(fs: FileSystem) -> None:
     second.release()
 
 
+def test_lock_makes_no_directory(fs: FileSystem) -> None:
+    """A share that is not mounted stays an empty directory."""
+    with pytest.raises(Missing):
+        fs.try_lock("workers/lock")
+    assert fs.list_directory("") == []
+
+
 def test_sync_refresh_and_free_space_answer(fs: FileSystem) -> None:
     """They work on a directory that is there."""
     fs.make_directory("d")

@@ -392,6 +392,8 @@ class RealFileSystem:
 
     def try_lock(self, path: str) -> HeldLock | None:
         """Take a `filelock.FileLock` at once, or give ``None``."""
+        # It would make missing directories, and so something like a spool in an empty mount point.
+        self.refresh(path.rpartition("/")[0])
         lock = FileLock(self._path(path), timeout=0, thread_local=False, mode=_FILE_MODE)
         with _translated(path):
             try:
