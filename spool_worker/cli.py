@@ -43,10 +43,12 @@ class ExitCode(IntEnum):
     SPOOL_PERMISSION = 7
     SPOOL_UNAVAILABLE = 8
     STALLED = 9
+    CHILD_UNKILLABLE = 10
 
 
 _EXIT_CODES = {
     ErrorCode.E_CONFIG_INVALID: ExitCode.USAGE,
+    ErrorCode.E_EXECUTION_TIMEOUT: ExitCode.CHILD_UNKILLABLE,
     ErrorCode.E_SPOOL_NOT_FOUND: ExitCode.SPOOL_NOT_FOUND,
     ErrorCode.E_SPOOL_INVALID: ExitCode.SPOOL_INVALID,
     ErrorCode.E_SPOOL_NEWER_FORMAT: ExitCode.SPOOL_NEWER_FORMAT,
@@ -57,12 +59,25 @@ _EXIT_CODES = {
 _EPILOG = (
     "exit codes: 0 stopped or drained as asked; 1 defect; 2 options; 3 no spool there; 4 not a "
     "spool; 5 spool of a newer format; 6 mounted read-only; 7 permissions; 8 full or unreachable; "
-    "9 a mount did not answer for half a lease"
+    "9 a mount did not answer for half a lease; 10 a job's process could not be killed"
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a worker; give the exit code."""
+def main(
+    arguments: Sequence[str] | None = None, *, leave: Callable[[int], object] = os._exit
+) -> int:
+    """Run a worker; give the exit code.
+
+    Args:
+        leave: Ends the process when its usual end would wait for a child that does not die.
+    """
+    code = _run_coded(arguments)
+    if code is ExitCode.CHILD_UNKILLABLE:
+        leave(code)
+    return code
+
+
+def _run_coded(arguments: Sequence[str] | None) -> ExitCode:
     options = _parser().parse_args(arguments)
     configure_logging(options.log_format)
     try:

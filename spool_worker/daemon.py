@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final, Self
 
 from ingestkit_excel.clock import Clock
-from ingestkit_excel.errors import ErrorCode, SpoolError
+from ingestkit_excel.errors import ErrorCode, ExecutionError, SpoolError
 from ingestkit_excel.spool import Claim, SpoolWorker
 from spool_worker.isolation import JobSlot, Verdict
 from spool_worker.outages import Outages
@@ -106,6 +106,10 @@ class Daemon:
 
         When this returns or raises, no job runs and every claim was completed or given back, as
         far as the spool could be reached.
+
+        Raises:
+            ExecutionError: ``E_EXECUTION_TIMEOUT``: a child cannot be killed, so its job may still
+                run; end the process without waiting for it.
         """
         try:
             # First, for the jobs of dead workers, and those that are due again, are to be had too.
@@ -121,10 +125,19 @@ class Daemon:
             self._finish()
         finally:
             self._release_all()
+        if self._is_stuck():
+            raise ExecutionError(
+                ErrorCode.E_EXECUTION_TIMEOUT,
+                "cannot end the process of a job: it does not die, as when it waits for a mount "
+                "that does not answer; check the mounts, then start the worker again",
+            )
         return self._settler.completed
 
+    def _is_stuck(self) -> bool:
+        return any(slot.is_stuck for slot in self._slots)
+
     def _is_finished(self) -> bool:
-        if self._stop.is_stopping:
+        if self._stop.is_stopping or self._is_stuck():
             return True
         if self._is_busy() or self._settler.has_open:
             return False
@@ -161,7 +174,7 @@ class Daemon:
 
     def _fill(self) -> None:
         self._found_nothing = False
-        if self._settler.is_backing_off or self._renewer.is_lost:
+        if self._settler.is_backing_off or self._renewer.is_lost or self._is_stuck():
             return  # a spool that takes no outcomes needs no more claims
         for slot in self._slots:
             if slot.claim is None and not self._is_at_limit() and not self._claim_for(slot):

@@ -52,6 +52,12 @@ class ScriptedSlot(JobSlot):
         super().__init__(roots=Roots({}), spool_directory=DIRECTORY, store="", clock=clock)
         self.script = script
         self._claim: Claim | None = None
+        self.is_hanging = False
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it was told that its child does not die."""
+        return self.is_hanging
 
     @property
     def claim(self) -> Claim | None:

@@ -9,9 +9,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # a folder of tests is no packag
 
 from daemon_bench import DaemonBench, done, unfinished
 
-from ingestkit_excel.errors import ErrorCode
-from ingestkit_excel.spool import JobState
+from ingestkit_excel.errors import ErrorCode, ExecutionError
+from ingestkit_excel.spool import Claim, JobState
 from ingestkit_excel.testing.filesystem import Fault, FaultyFileSystem
+from spool_worker import cli
 from spool_worker.daemon import DaemonSettings, Until
 from spool_worker.isolation import Verdict
 
@@ -101,3 +102,37 @@ def test_rounds_are_short_beside_the_lease() -> None:
     waits = {fitted.reap_interval_s, fitted.idle_wait_s}
     assert (waits, fitted.busy_wait_s) == ({0.25}, 0.1)
     assert DaemonSettings().fitted_to(60.0) == DaemonSettings()
+
+
+def test_a_child_that_cannot_be_killed_ends_the_worker() -> None:
+    """The job is charged, what else runs is finished, and nothing more is claimed."""
+    bench = DaemonBench(done)
+    jobs = [bench.submit() for _ in range(2)]
+
+    def hang(claim: Claim) -> Verdict:
+        bench.slot.is_hanging = True
+        return Verdict(claim, code=ErrorCode.E_EXECUTION_TIMEOUT, message="cannot finish it")
+
+    bench.slot.script = hang
+    with pytest.raises(ExecutionError, match="does not die"):
+        bench.daemon.run()
+    assert [bench.spool.find_state(job) for job in jobs] == [JobState.PENDING] * 2
+    bench.worker.retire()
+    claims = [bench.spool.enlist(host="there").try_claim() for _ in jobs]
+    assert sorted(claim.charged_failures for claim in claims if claim) == [0, 1]
+
+
+def test_a_process_with_such_a_child_does_not_wait_for_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The interpreter waits for all children when it ends."""
+
+    def hang(_options: object) -> None:
+        raise ExecutionError(ErrorCode.E_EXECUTION_TIMEOUT, "cannot end it: a mount; check it")
+
+    left: list[int] = []
+    monkeypatch.setattr(cli, "_run", hang)
+    monkeypatch.setattr(cli, "configure_logging", lambda _: None)
+    assert cli.main(["--spool", "/spool"], leave=left.append) == 10
+    assert left == [10]
+    assert "a mount" in capsys.readouterr().err
