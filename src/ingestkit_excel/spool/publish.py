@@ -17,7 +17,15 @@ from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
 from ingestkit_excel.spool.settings import SpoolContext
 
-__all__ = ["is_present", "reveal", "try_enqueue", "try_fence", "try_move", "try_prepare"]
+__all__ = [
+    "ensure_directory",
+    "is_present",
+    "reveal",
+    "try_enqueue",
+    "try_fence",
+    "try_move",
+    "try_prepare",
+]
 
 _ENQUEUE_TRIES: Final = 4  # each further one needs a janitor to remove the bucket just made
 
@@ -55,6 +63,15 @@ def try_move(context: SpoolContext, source: str, target: str) -> bool:
     return True
 
 
+def ensure_directory(context: SpoolContext, path: str) -> None:
+    """Make a directory unless it is there; its own name survives a crash as well (P3)."""
+    try:
+        context.fs.make_directory(path)
+    except Exists:
+        return  # whoever made it syncs its name before relying on it
+    context.sync(path.rpartition("/")[0])
+
+
 def try_enqueue(context: SpoolContext, source: str, directory: str, name: str) -> bool:
     """Move a job into a bucket, which is made when it is missing; ``False`` as in `try_move`.
 
@@ -63,8 +80,7 @@ def try_enqueue(context: SpoolContext, source: str, directory: str, name: str) -
     """
     for _ in range(_ENQUEUE_TRIES):
         # An empty bucket may be removed between these two calls; the source is still there then.
-        with contextlib.suppress(Exists):
-            context.fs.make_directory(directory)
+        ensure_directory(context, directory)
         try:
             moved = try_move(context, source, f"{directory}/{name}")
         except Missing:  # the look for evidence found no bucket

@@ -18,7 +18,7 @@ from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, NoSpace
 from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
-from ingestkit_excel.spool.publish import is_present, try_enqueue, try_move
+from ingestkit_excel.spool.publish import ensure_directory, is_present, try_enqueue, try_move
 from ingestkit_excel.spool.records import (
     Job,
     JobDraft,
@@ -123,8 +123,7 @@ def submit_keyed(
 
 def _offer(context: SpoolContext, marker: str, submission: Submission, identity: str) -> None:
     shard, _, digest = marker.rpartition("/")
-    with contextlib.suppress(Exists):
-        context.fs.make_directory(shard)
+    ensure_directory(context, shard)
     draft = f"{layout.TMP}/{digest}.{new_nonce()}"
     record = {
         "stem": str(submission.stem),

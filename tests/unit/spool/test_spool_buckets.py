@@ -94,3 +94,29 @@ def test_a_long_queue_costs_a_janitor_little() -> None:
     clock.advance(65.0)
     worker.reap()
     assert len(buckets(fs)) == 499
+
+
+@pytest.mark.parametrize("key", [None, "invoice-7"])
+def test_name_of_a_new_directory_is_synced_before_it_is_relied_on(key: str | None) -> None:
+    """A power cut must not take the bucket of an accepted job, nor the shard of its key."""
+    _, fs, spool = make_spool()
+    unsynced: set[str] = set()
+
+    def watch(name: str, path: str) -> None:
+        if name == "make_directory" and not path.startswith("tmp/"):
+            unsynced.add(path.rpartition("/")[0])
+        if name == "sync_directory":
+            unsynced.discard(path)
+
+    fs.after = watch
+    spool.submit(DRAFT, key=key)
+    assert unsynced == set()
+
+
+def test_directories_of_a_new_spool_are_synced() -> None:
+    """Those in the root and those below."""
+    fs = HookedFileSystem(MemoryFileSystem())
+    synced: list[str] = []
+    fs.after = lambda name, path: synced.append(path) if name == "sync_directory" else None
+    Spool.create(DIRECTORY, fs=fs)
+    assert {"", "pending", "done", "results"} <= set(synced)
