@@ -29,6 +29,7 @@ __all__ = [
     "RESULTS",
     "SETTINGS_FILE",
     "TMP",
+    "TOP_DIRECTORIES",
     "WORKERS",
     "WORKER_ID_PATTERN",
     "Stem",
@@ -63,11 +64,14 @@ RESULTS, CANCEL, QUARANTINE, HISTORY, BLOBS = (
 )
 PRIORITIES: Final = range(10)  # 0 is served first; one digit, so that names sort
 
+TOP_DIRECTORIES: Final = (
+    *(TMP, IDS, PENDING, DELAYED, CLAIMS, WORKERS, PREP, DONE, DEAD),
+    *(RESULTS, CANCEL, QUARANTINE, HISTORY, BLOBS),
+)
 _SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 # The settings file is written after all of these, so a spool that has one is complete.
 FIXED_DIRECTORIES: Final = (
-    *(TMP, IDS, PENDING, DELAYED, CLAIMS, WORKERS, PREP, DONE, DEAD),
-    *(RESULTS, CANCEL, QUARANTINE, HISTORY, BLOBS),
+    *TOP_DIRECTORIES,
     *(f"{PENDING}/{priority}" for priority in PRIORITIES),
     *(f"{kind}/{shard}" for kind in (DONE, RESULTS) for shard in _SHARDS),
 )

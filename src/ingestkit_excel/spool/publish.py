@@ -65,10 +65,9 @@ def try_move(context: SpoolContext, source: str, target: str) -> bool:
 
 def ensure_directory(context: SpoolContext, path: str) -> None:
     """Make a directory unless it is there; its own name survives a crash as well (P3)."""
-    try:
+    with contextlib.suppress(Exists):
         context.fs.make_directory(path)
-    except Exists:
-        return  # whoever made it syncs its name before relying on it
+    # Also when it was there: whoever made it may have stopped before this line.
     context.sync(path.rpartition("/")[0])
 
 

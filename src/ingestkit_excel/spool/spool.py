@@ -89,8 +89,8 @@ class Spool:
             for path in layout.FIXED_DIRECTORIES:
                 with contextlib.suppress(Exists):
                     fs.make_directory(path)
-            for parent in {path.rpartition("/")[0] for path in layout.FIXED_DIRECTORIES}:
-                fs.sync_directory(parent)
+            for path in ("", *layout.TOP_DIRECTORIES):
+                fs.sync_directory(path)
             data = encode_settings(settings or SpoolSettings())
             # Last, so that a directory with settings is a whole spool; a second creator loses.
             with contextlib.suppress(Exists):
