@@ -6,8 +6,10 @@ One thread does all of it, so the order of steps is the order of the lines.
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Final, Self
 
 from ingestkit_excel.clock import Clock
@@ -22,6 +24,7 @@ from spool_worker.shutdown import StopToken
 __all__ = ["Daemon", "DaemonSettings", "Until"]
 
 _LOG = logging.getLogger(__name__)
+_HOST_ERRORS: Final = (OSError, MemoryError, BrokenExecutor)
 _STEPS_PER_LEASE: Final = 12  # twice as often as heartbeats are sent
 
 
@@ -192,26 +195,31 @@ class Daemon:
             return False
         self._claimed += 1
         _LOG.info("job_started", extra=fields_of(claim))
-        self._start(slot, claim)
+        verdict = self._guarded(slot, claim, partial(slot.start, claim))
+        if verdict is not None:
+            self._settler.settle(verdict)
         return True
 
-    def _start(self, slot: JobSlot, claim: Claim) -> None:
+    def _guarded(
+        self, slot: JobSlot, claim: Claim, step: Callable[[], Verdict | None]
+    ) -> Verdict | None:
         try:
-            slot.start(claim)
+            return step()
         except Exception as error:  # noqa: BLE001 - one job must not end the worker of the others
-            _LOG.exception("job_not_started", extra=fields_of(claim))
+            _LOG.exception("job_not_run", extra=fields_of(claim))
             slot.stop()
-            message = (
-                f"cannot start the job: unexpected {type(error).__name__}; "
-                "this is a defect, please report it"
-            )
-            # Charged, so that a job that does this to every worker ends dead.
-            self._settler.settle(Verdict(claim, code=ErrorCode.E_INTERNAL, message=message))
+            message = f"cannot run the job: unexpected {type(error).__name__}; see the worker's log"
+            # Charged, so that a job that does this to every worker ends dead, unless it is this
+            # host that has no memory, processes or files left.
+            is_charged = not isinstance(error, _HOST_ERRORS)
+            code = ErrorCode.E_INTERNAL
+            return Verdict(claim, code=code, message=message, is_charged=is_charged)
 
     def _collect(self) -> None:
         self._settler.retry()
         for slot in self._slots:
-            verdict = None if slot.claim is None else slot.poll()
+            claim = slot.claim
+            verdict = None if claim is None else self._guarded(slot, claim, slot.poll)
             if verdict is not None:
                 self._settler.settle(verdict)
 

@@ -1,8 +1,10 @@
-"""A host that lacks a mount fails no jobs: it puts them off, and others run them."""
+"""A host that lacks a mount, or room, fails no jobs: it puts them off, and others run them."""
 
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # a folder of tests is no package
 
@@ -56,3 +58,27 @@ def test_a_job_that_every_host_puts_off_is_charged_in_the_end() -> None:
     again = bench.worker.try_claim()
     assert again is not None
     assert (again.job.job_id, again.charged_failures) == (job, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"), [(OSError(24, "too many open files"), 0), (ZeroDivisionError(), 1)]
+)
+def test_a_job_that_could_not_be_looked_after_is_charged_unless_the_host_failed(
+    error: Exception, failures: int
+) -> None:
+    """A host out of files would otherwise fail the whole queue; a defect ends with its job."""
+    bench = DaemonBench(done)
+    bench.submit()
+
+    def fail(_claim: Claim) -> Verdict:
+        raise error
+
+    bench.slot.script = fail
+    bench.rounds_max = 2
+    bench.daemon.run()
+    bench.clock.advance(60.0)
+    other = bench.spool.enlist(host="there")
+    other.reap()
+    claim = other.try_claim()
+    assert claim is not None
+    assert claim.charged_failures == failures
