@@ -1,9 +1,11 @@
 """Which file system a path lies on, told from the text of ``/proc/self/mountinfo`` (pure)."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-__all__ = ["filesystem_of", "is_network_filesystem", "read_mountinfo"]
+__all__ = ["Mount", "filesystem_of", "is_network_filesystem", "mount_of", "read_mountinfo"]
 
 # SQLite's WAL needs shared memory between all its processes, and its locks need fcntl locks that
 # hold across hosts; these give neither reliably (sqlite.org/wal.html, 1).
@@ -25,10 +27,27 @@ def read_mountinfo() -> str:
         return ""
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of the mount table."""
+
+    point: str
+    kind: str
+    source: str
+    options: Mapping[str, str]
+    """Of the mount and of its file system; a flag has an empty value."""
+
+
 def filesystem_of(path: Path, mountinfo: str) -> str | None:
     """Give the type of the file system that holds ``path`` (absolute); None when unknown."""
+    mount = mount_of(path, mountinfo)
+    return None if mount is None else mount.kind
+
+
+def mount_of(path: Path, mountinfo: str) -> Mount | None:
+    """Give the mount that holds ``path`` (absolute); None when unknown."""
     wanted = PurePosixPath(path)
-    best: tuple[int, str] | None = None
+    best: tuple[int, Mount] | None = None
     for line in mountinfo.splitlines():
         fields, _, tail = line.partition(" - ")
         parts = fields.split(" ")
@@ -38,8 +57,18 @@ def filesystem_of(path: Path, mountinfo: str) -> str | None:
         depth = len(mount_point.parts)
         # The later line wins among equals: it is mounted over the earlier one.
         if wanted.is_relative_to(mount_point) and (best is None or depth >= best[0]):
-            best = depth, tail.split(" ", 1)[0]
+            best = depth, _parse_mount(str(mount_point), parts, tail)
     return None if best is None else best[1]
+
+
+def _parse_mount(point: str, parts: list[str], tail: str) -> Mount:
+    kind, source, of_filesystem = [*tail.split(" "), "", ""][:3]
+    options = {}
+    for text in ",".join([*parts[5:6], of_filesystem]).split(","):
+        name, _, value = text.partition("=")
+        if name:
+            options[name] = _unescape(value)
+    return Mount(point, kind, _unescape(source), options)
 
 
 def is_network_filesystem(kind: str) -> bool:

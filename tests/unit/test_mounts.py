@@ -6,7 +6,7 @@ import pytest
 
 from ingestkit_excel.backends import SQLiteStore
 from ingestkit_excel.errors import ConfigurationError
-from ingestkit_excel.mounts import filesystem_of, is_network_filesystem
+from ingestkit_excel.mounts import filesystem_of, is_network_filesystem, mount_of
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
@@ -33,6 +33,20 @@ broken line
 def test_the_deepest_and_latest_mount_holds_a_path(path: str, kind: str) -> None:
     """Mounts nest, hide each other and have escaped names."""
     assert filesystem_of(Path(path), MOUNTS) == kind
+
+
+def test_a_mount_has_the_options_of_both_columns() -> None:
+    """Those of the mount and those of the file system are told alike; a flag has no value."""
+    table = "40 22 0:35 / /mnt/a\\040b rw,noatime - nfs4 server:/x\\040y rw,vers=4.2,hard,nolock\n"
+    mount = mount_of(Path("/mnt/a b/spool"), table)
+    assert mount is not None
+    assert (mount.point, mount.kind, mount.source) == ("/mnt/a b", "nfs4", "server:/x y")
+    assert mount.options == {"rw": "", "noatime": "", "vers": "4.2", "hard": "", "nolock": ""}
+
+
+def test_a_path_outside_every_mount_has_none() -> None:
+    """An empty table tells nothing."""
+    assert mount_of(Path("/x"), "") is None
 
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "fuse.glusterfs"])
