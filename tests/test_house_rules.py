@@ -36,6 +36,7 @@ _ALL: Final = _STEPS | {
     "spool",
     "execution",
     "storing",
+    "run",
     "router",
 }
 MAY_IMPORT: Final[dict[str, set[str]]] = {
@@ -48,6 +49,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "backends": _STEPS,
     "execution": _STEPS | {"backends", "spool"},
     "storing": _STEPS | {"backends", "processors"},
+    "run": _STEPS | {"classification", "storing"},
     "router": _ALL - {"spool"},
     "__init__": _ALL - {"spool"},
     "cli": _ALL | {"__init__"},

@@ -1,5 +1,7 @@
 """Turn Excel workbooks into SQL tables and text chunks."""
 
+import logging
+
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import (
     BackendError,
@@ -85,3 +87,6 @@ __all__ = [
     "compute_ingest_key",
     "create_default_router",
 ]
+
+# Without a handler of the caller's, Python would print our log events on stderr.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -5,9 +5,7 @@ every failure is a coded error in the result.
 """
 
 import logging
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from ingestkit_excel.backends import EmbeddedStore, HashingEmbedder, open_store
@@ -19,14 +17,13 @@ from ingestkit_excel.errors import (
     ExecutionError,
     IngestError,
     IngestKitError,
+    ParseError,
     ProcessingError,
 )
 from ingestkit_excel.execution import LocalExecutionBackend, create_execution_backend, failed_result
 from ingestkit_excel.identity import canonical_source_uri
 from ingestkit_excel.models import (
-    ClassificationStageResult,
     FileType,
-    IngestionMethod,
     IngestKey,
     ParseStageResult,
     ProcessingResult,
@@ -41,61 +38,13 @@ from ingestkit_excel.protocols import (
     StructuredDBBackend,
     VectorStoreBackend,
 )
-from ingestkit_excel.storing import Stored, WorkbookWriter
+from ingestkit_excel.run import Run
+from ingestkit_excel.storing import WorkbookWriter
 from ingestkit_excel.workbook import Sheet, Workbook
 
 __all__ = ["ExcelRouter", "create_default_router"]
 
 _LOG = logging.getLogger(__name__)
-
-_METHODS = {
-    FileType.TABULAR_DATA: IngestionMethod.SQL_AGENT,
-    FileType.FORMATTED_DOCUMENT: IngestionMethod.TEXT_SERIALIZATION,
-    FileType.HYBRID: IngestionMethod.HYBRID_SPLIT,
-}
-
-
-@dataclass
-class _Run:
-    """What is known of one run so far; becomes a result at any stage."""
-
-    file_path: str
-    source_uri: str
-    clock: Clock
-    started: float
-    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    key: IngestKey | None = None
-    parse: ParseStageResult | None = None
-    stage: ClassificationStageResult | None = None
-    classification: Classification | None = None
-    stored: Stored | None = None
-    details: list[IngestError] = field(default_factory=list)
-
-    def result(self, config: ExcelProcessorConfig) -> ProcessingResult:
-        """Give everything known by now as a result."""
-        verdict = None if self.classification is None else self.classification.result
-        written = {} if self.stored is None else {"written": self.stored.written}
-        tables = [] if self.stored is None else self.stored.written.db_table_names
-        chunks = 0 if self.stored is None else len(self.stored.written.vector_point_ids)
-        return ProcessingResult(
-            file_path=self.file_path,
-            ingest_key="" if self.key is None else self.key.key,
-            ingest_run_id=self.run_id,
-            tenant_id=config.tenant_id,
-            parse_result=self.parse,
-            classification_result=self.stage,
-            embed_result=None if self.stored is None else self.stored.embed_result,
-            classification=verdict,
-            ingestion_method=None if verdict is None else _METHODS[verdict.file_type],
-            chunks_created=chunks,
-            tables_created=len(tables),
-            tables=list(tables),
-            errors=[d.code.value for d in self.details if d.code.startswith("E_")],
-            warnings=[d.code.value for d in self.details if d.code.startswith("W_")],
-            error_details=self.details,
-            processing_time_seconds=self.clock.monotonic() - self.started,
-            **written,
-        )
 
 
 class ExcelRouter:
@@ -152,13 +101,14 @@ class ExcelRouter:
     ) -> ProcessingResult:
         """Ingest one workbook; every failure is a coded error in the result."""
         config = config or self.config
-        run = _Run(
-            file_path=str(file_path),
-            source_uri=source_uri or canonical_source_uri(file_path),
+        run = Run(
+            file_path=_printable(str(file_path)),
+            source_uri=source_uri or "",
             clock=self._clock,
             started=self._clock.monotonic(),
         )
         try:
+            run.source_uri = source_uri or _source_uri(file_path)
             self._run_stages(run, config)
         except IngestKitError as error:
             run.details.append(error.to_record())
@@ -198,7 +148,7 @@ class ExcelRouter:
         except ExecutionError as error:
             return _failed(path, self.config, error)
 
-    def _run_stages(self, run: _Run, config: ExcelProcessorConfig) -> None:
+    def _run_stages(self, run: Run, config: ExcelProcessorConfig) -> None:
         workbook = self._parse(run, config)
         classification = self._classify(run, workbook, config)
         context = ProcessContext(
@@ -223,7 +173,7 @@ class ExcelRouter:
             chunks=build_payloads(outputs, context, source_uri=run.source_uri, run_id=run.run_id),
         )
 
-    def _parse(self, run: _Run, config: ExcelProcessorConfig) -> Workbook:
+    def _parse(self, run: Run, config: ExcelProcessorConfig) -> Workbook:
         started = self._clock.monotonic()
         workbook = parse_workbook(run.file_path, config)
         run.key = IngestKey(
@@ -244,7 +194,7 @@ class ExcelRouter:
         return workbook
 
     def _classify(
-        self, run: _Run, workbook: Workbook, config: ExcelProcessorConfig
+        self, run: Run, workbook: Workbook, config: ExcelProcessorConfig
     ) -> Classification:
         started = self._clock.monotonic()
         profile = profile_workbook(workbook, config)
@@ -255,7 +205,26 @@ class ExcelRouter:
         return classification
 
 
-def _key_of(run: _Run) -> str:
+def _printable(path: str) -> str:
+    # A file name may hold bytes that are no UTF-8; a result must still be written as JSON.
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
+def _source_uri(file_path: str) -> str:
+    try:
+        uri = canonical_source_uri(file_path)
+        uri.encode()
+    # A name that is no UTF-8, links in a circle, a NUL in the path.
+    except (RuntimeError, ValueError, OSError) as error:
+        raise ParseError(
+            ErrorCode.E_SOURCE_UNREADABLE,
+            f"cannot read workbook {file_path!a}: its path cannot be used "
+            f"({type(error).__name__}); rename the file or its directory",
+        ) from error
+    return uri
+
+
+def _key_of(run: Run) -> str:
     assert run.key is not None, "the parse stage sets the key before anyone asks for it"
     return run.key.key
 

@@ -1,5 +1,6 @@
 """A workbook goes in, one typed result comes out, whatever happens."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -82,6 +83,17 @@ def test_a_defect_in_a_store_is_a_coded_error(roster: Path) -> None:
     result = ExcelRouter(store, store, None, Broken(8)).process(str(roster))
     assert result.errors == ["E_INTERNAL"]
     assert "secret" not in result.error_details[0].message
+
+
+@pytest.mark.parametrize("name", [b"r\xff.xlsx", b"nul\x00.xlsx", b"circle.xlsx"])
+def test_a_path_that_cannot_be_used_is_a_coded_error(tmp_path: Path, name: bytes) -> None:
+    """Undecodable names, NUL bytes and links in a circle end in a result that JSON can hold."""
+    (tmp_path / "circle.xlsx").symlink_to(tmp_path / "circle.xlsx")
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    result = create_default_router("memory://").process(path)
+    assert result.errors == ["E_SOURCE_UNREADABLE"]
+    assert "rename" in result.error_details[0].message
+    result.model_dump_json()
 
 
 def test_a_batch_keeps_order_and_isolates_failures(roster: Path, tmp_path: Path) -> None:
