@@ -79,6 +79,15 @@ class CellRange(NamedTuple):
         """Whether the cell lies inside."""
         return self.top <= row <= self.bottom and self.left <= column <= self.right
 
+    def hull(self, other: "CellRange") -> "CellRange":
+        """Give the smallest rectangle that holds both."""
+        return CellRange(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
 
 def column_letters(column: int) -> str:
     """Give the letters of a column number: 1 is ``A``, 27 is ``AA``."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ingestkit_excel.processors.context import SEPARATOR, TITLE_CHARS_MAX, one_line, shorten
 from ingestkit_excel.processors.headers import header_texts, is_header_like
 from ingestkit_excel.processors.output import (
     ChunkDraft,
@@ -24,7 +25,6 @@ from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
 __all__ = ["MARKS", "process_document"]
 
 _HEADINGS_MAX: Final = 4  # more in a row are lines of their own, not levels of one title
-_TITLE_CHARS_MAX: Final = 200  # nested headings are joined
 _HEADING_CHARS_MAX: Final = 120  # a longer bold line is a paragraph
 _MATRIX_CHARS_MAX: Final = 16  # cells of a matrix are marks, levels and numbers
 _MARK_SIGNS: Final = "☐ ☑ ☒ ✓ ✔ ✗ ✘ □ ■ ○ ● x [] [x] [✓]"
@@ -64,7 +64,7 @@ def _drafts(
     for packed in pack_lines(lines, context.config.chunk_max_chars):
         yield ChunkDraft(
             text=packed.text,
-            cell_range=place.cells._replace(top=packed.top, bottom=packed.bottom).a1,
+            cells=place.cells._replace(top=packed.top, bottom=packed.bottom),
             region_id=place.region_id,
             ingestion_method=place.method,
             section_title=title,
@@ -86,7 +86,7 @@ def _sections(sheet: Sheet, cells: CellRange) -> Iterator[_Section]:
                 section = _Section(None)
             section.headings.append((number, row))
             titles = [_line(heading) for _, heading in section.headings]
-            section.title = " > ".join(titles)[:_TITLE_CHARS_MAX]
+            section.title = shorten(SEPARATOR.join(map(one_line, titles)), TITLE_CHARS_MAX)
             gap = True
             continue
         if gap:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ingestkit_excel.processors.context import one_line
 from ingestkit_excel.processors.output import NumberedRow
 from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row
 
@@ -69,8 +70,8 @@ def header_texts(
 ) -> list[str]:
     """Give the header of each column of ``cells``; empty where there is none.
 
-    Two header rows are joined as ``group / column``; a merged group name counts for each of its
-    columns.
+    Labels are written in one line. Two header rows are joined as ``group / column``; a merged
+    group name counts for each of its columns.
     """
     texts: list[list[str]] = [[] for _ in range(cells.width)]
     anchors = {(merge.top, merge.left): merge for merge in merges}
@@ -81,7 +82,7 @@ def header_texts(
             merge = anchors.get((number, cells.left + index))
             span = 1 if merge is None else merge.width
             for column in range(index, min(index + span, cells.width)):
-                texts[column].append(cell.text)
+                texts[column].append(one_line(cell.text))
     return [" / ".join(parts) for parts in texts]
 
 

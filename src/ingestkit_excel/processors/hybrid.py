@@ -2,50 +2,54 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ingestkit_excel.models import FileType, IngestionMethod, RegionType, SheetRegion
-from ingestkit_excel.processors.documents import MARKS, process_document
-from ingestkit_excel.processors.headers import HEADER_SEARCH_ROWS, find_header
-from ingestkit_excel.processors.output import (
-    NumberedRow,
-    Placement,
-    ProcessContext,
-    SheetOutput,
-    join_outputs,
-    rows_of,
-)
+from ingestkit_excel.processors.context import title_of
+from ingestkit_excel.processors.documents import process_document
+from ingestkit_excel.processors.grouping import Group, group_regions
+from ingestkit_excel.processors.joining import join_short
+from ingestkit_excel.processors.judging import judge_region
+from ingestkit_excel.processors.output import Placement, ProcessContext, SheetOutput, join_outputs
+from ingestkit_excel.processors.packing import Line
 from ingestkit_excel.processors.regions import split_regions
-from ingestkit_excel.processors.tables import COLUMNS_MAX, process_table
-from ingestkit_excel.workbook import CellKind, CellRange, Row, Sheet
+from ingestkit_excel.processors.table_text import ASIDE_CHARS_MAX
+from ingestkit_excel.processors.tables import process_table
+from ingestkit_excel.workbook import CellRange, Row, Sheet
 
 __all__ = ["process_hybrid"]
 
-_TEXT_CHARS_MEAN_MAX: Final = 80  # cells longer than this on average are prose
-_TITLE_CHARS_MAX: Final = 200  # a title names a section, it does not hold it
-_FILL_MIN: Final = 0.5  # a table has more filled cells than holes
-_FULL: Final = 0.8  # two columns with more holes are a form with its answers
-_TEXT_KINDS = frozenset({CellKind.TEXT, CellKind.FORMULA, CellKind.ERROR})
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A sheet with its rows in memory, from which regions are cut."""
 
-class _Verdict(NamedTuple):
-    """What a region is and how sure that is."""
+    sheet: Sheet
+    extent: CellRange
+    rows: Sequence[Row]
+    merges: Sequence[CellRange]
 
-    type: RegionType
-    confidence: float
+    def part(self, cells: CellRange) -> Sheet:
+        """Cut a region out, so that its cost does not depend on the rest of the sheet."""
+        top, left = cells.top - self.extent.top, cells.left - self.extent.left
+        first = bisect_left(self.merges, cells.top, key=itemgetter(0))
+        last = bisect_right(self.merges, cells.bottom, key=itemgetter(0))
 
+        def read_rows() -> Iterator[Row]:
+            for index in range(top, top + cells.height):
+                yield self.rows[index][left : left + cells.width]
 
-_PROSE = frozenset({RegionType.HEADER_BLOCK, RegionType.TEXT_BLOCK})
-_TEXT_VERDICT: Final = _Verdict(RegionType.TEXT_BLOCK, 0.8)
+        inside = tuple(m for m in self.merges[first:last] if cells.contains(m.top, m.left))
+        return replace(self.sheet, extent=cells, read_rows=read_rows, merges=inside)
 
-
-class _Judged(NamedTuple):
-    """A region with its verdict."""
-
-    cells: CellRange
-    verdict: _Verdict
+    def lines(self, cells: CellRange) -> Iterator[Line]:
+        """Read a region line by line."""
+        for number, row in enumerate(self.part(cells).read_rows(), cells.top):
+            texts = [cell.text for cell in row if cell is not None]
+            if texts:
+                yield Line(number, " | ".join(texts))
 
 
 def process_hybrid(
@@ -58,147 +62,71 @@ def process_hybrid(
     """
     if sheet.extent is None:
         return SheetOutput()
-    rows = list(sheet.read_rows())
-    outputs: list[SheetOutput] = []
-    title: str | None = None
-    merges = sorted(sheet.merges)
-    judged = []
-    for cells in split_regions(rows, sheet.extent, sheet.merges):
-        part = _part(sheet, rows, cells, merges=merges)
-        verdict = _judge(part, sheet.extent, context, prefers_tables=prefers_tables)
-        judged.append(_Judged(cells, verdict))
-    for index, (cells, verdict) in enumerate(_join_texts(judged), 1):
-        part = _part(sheet, rows, cells, merges=merges)
-        is_table = verdict.type is RegionType.DATA_TABLE
-        place = Placement(f"r{index}", cells, _method(method, is_table=is_table))
-        process = process_table if is_table else process_document
-        output = process(part, place, context)
-        outputs.append(replace(_titled(output, title), regions=(_region(sheet, place, verdict),)))
-        title = _title_of(output) if verdict.type is RegionType.HEADER_BLOCK else None
-    return join_outputs(outputs)
-
-
-def _join_texts(regions: Sequence[_Judged]) -> list[_Judged]:
-    """Join texts that follow each other, with nothing beside them, into one document.
-
-    The block right above a table stays apart: it is the table's title.
-    """
-    joined: list[_Judged] = []
-    is_open = False
-    reached = 0
-    for index, region in enumerate(regions):
-        below = regions[index + 1] if index + 1 < len(regions) else None
-        is_alone = region.cells.top > reached and (
-            below is None or below.cells.top > region.cells.bottom
+    held = _Held(sheet, sheet.extent, list(sheet.read_rows()), sorted(sheet.merges))
+    regions = []
+    for cells in split_regions(held.rows, sheet.extent, sheet.merges):
+        verdict = judge_region(
+            held.part(cells), sheet.extent, context, prefers_tables=prefers_tables
         )
-        is_title = below is not None and below.verdict.type is RegionType.DATA_TABLE
-        is_text = is_alone and region.verdict.type in _PROSE and not is_title
-        if is_text and is_open:
-            joined[-1] = _Judged(_hull(joined[-1].cells, region.cells), _TEXT_VERDICT)
-        else:
-            joined.append(region)
-        is_open = is_text
-        reached = max(reached, region.cells.bottom)
-    return joined
+        chars = sum(len(line.text) for line in held.lines(cells))
+        regions.append(Group(cells, verdict, chars))
+    outputs: list[SheetOutput] = []
+    title = _Title("", 0)
+    number = 0
+    for group in group_regions(regions, aside_chars_max=ASIDE_CHARS_MAX):
+        regions_of = [*group.above, group, *group.below]
+        place = _place(group, held, method, number=number + len(group.above) + 1)
+        inherited = title.text if group.cells.top <= title.bottom else None
+        process = process_table if group.is_table else process_document
+        output = process(held.part(group.cells), replace(place, title=inherited), context)
+        placed = tuple(
+            _region(sheet, region, f"r{index}", is_table=region.is_table)
+            for index, region in enumerate(regions_of, number + 1)
+        )
+        outputs.append(replace(_titled(output, inherited), regions=placed))
+        number += len(regions_of)
+        title = _next_title(title, group, held, place)
+    return join_short(join_outputs(outputs), context.config.chunk_max_chars)
 
 
-def _hull(above: CellRange, below: CellRange) -> CellRange:
-    left, right = min(above.left, below.left), max(above.right, below.right)
-    return CellRange(above.top, left, below.bottom, right)
+class _Title(NamedTuple):
+    """A title and the last row in which a region that begins there stands under it."""
+
+    text: str
+    bottom: int
 
 
-def _part(
-    sheet: Sheet, rows: Sequence[Row], cells: CellRange, *, merges: Sequence[CellRange]
-) -> Sheet:
-    """Cut a region out, so that its cost does not depend on the rest of the sheet."""
-    if sheet.extent is None:
-        return sheet
-    top, left = cells.top - sheet.extent.top, cells.left - sheet.extent.left
-    first = bisect_left(merges, cells.top, key=itemgetter(0))
-    last = bisect_right(merges, cells.bottom, key=itemgetter(0))
-
-    def read_rows() -> Iterator[Row]:
-        for index in range(top, top + cells.height):
-            yield rows[index][left : left + cells.width]
-
-    inside = tuple(m for m in merges[first:last] if cells.contains(m.top, m.left))
-    return replace(sheet, extent=cells, read_rows=read_rows, merges=inside)
+def _next_title(title: _Title, group: Group, held: _Held, place: Placement) -> _Title:
+    """Give what the next region stands under: a title block, or what names the one beside it."""
+    if group.verdict.type is RegionType.HEADER_BLOCK:
+        return _Title(title_of(list(held.lines(group.cells))), held.extent.bottom)
+    if place.above:
+        return _Title(title_of(place.above), group.cells.bottom)
+    return title._replace(bottom=min(title.bottom, group.cells.bottom))
 
 
-def _method(method: IngestionMethod, *, is_table: bool) -> IngestionMethod:
-    if method is IngestionMethod.SQL_AGENT and not is_table:
-        return IngestionMethod.TEXT_SERIALIZATION
-    return method
+def _place(group: Group, held: _Held, method: IngestionMethod, *, number: int) -> Placement:
+    if method is IngestionMethod.SQL_AGENT and not group.is_table:
+        method = IngestionMethod.TEXT_SERIALIZATION
+    above, below = (
+        tuple(line for region in regions for line in held.lines(region.cells))
+        for regions in (group.above, group.below)
+    )
+    return Placement(f"r{number}", group.cells, method, above, below)
 
 
-def _judge(
-    part: Sheet, extent: CellRange, context: ProcessContext, *, prefers_tables: bool
-) -> _Verdict:
-    cells = part.extent or extent
-    rows = [row for row in _sample(part, cells) if any(row[1])]
-    if cells.width < 2 or len(rows) < 2:
-        if prefers_tables and cells.width == 1 and cells.height > 2 and _is_list(rows):
-            return _Verdict(RegionType.DATA_TABLE, 0.5)
-        is_header = cells.height <= 2 and cells.bottom < extent.bottom
-        return _Verdict(RegionType.HEADER_BLOCK if is_header else RegionType.TEXT_BLOCK, 0.8)
-    if cells.width > COLUMNS_MAX:
-        return _Verdict(RegionType.TEXT_BLOCK, 0.5)
-    header = find_header(rows, cells, part.merges)
-    body = [row for row in rows if header is None or row[0] > header.bottom]
-    fill, mean_chars, has_types = _measure(body, cells.width)
-    is_grid = fill >= _FILL_MIN and mean_chars <= _TEXT_CHARS_MEAN_MAX
-    if not prefers_tables and header and _is_marks(body):
-        return _Verdict(RegionType.MATRIX_BLOCK, 0.7)
-    enough = len(body) >= context.config.min_row_count_for_tabular
-    if header and is_grid and ((has_types and len(body) >= 2) or (enough and cells.width > 2)):
-        return _Verdict(RegionType.DATA_TABLE, 0.9)
-    is_typed_grid = has_types and enough and (fill > _FULL or cells.width > 2)
-    if is_grid and (is_typed_grid or prefers_tables):
-        return _Verdict(RegionType.DATA_TABLE, 0.6)
-    return _Verdict(RegionType.TEXT_BLOCK, 0.6)
-
-
-def _sample(sheet: Sheet, cells: CellRange) -> list[NumberedRow]:
-    bottom = min(cells.bottom, cells.top + 2 * HEADER_SEARCH_ROWS)
-    return list(rows_of(sheet, cells._replace(bottom=bottom)))
-
-
-def _measure(body: Sequence[NumberedRow], width: int) -> tuple[float, float, bool]:
-    filled = [cell for _, row in body for cell in row if cell is not None]
-    if not filled:
-        return 0.0, 0.0, False
-    typed = sum(cell.kind not in _TEXT_KINDS for cell in filled)
-    mean_chars = sum(len(cell.text) for cell in filled) / len(filled)
-    return len(filled) / (len(body) * width), mean_chars, typed >= len(body)
-
-
-def _is_list(rows: Sequence[NumberedRow]) -> bool:
-    cells = [cell for _, row in rows[1:] for cell in row if cell is not None]
-    return all(cell.kind not in _TEXT_KINDS for cell in cells)
-
-
-def _is_marks(body: Sequence[NumberedRow]) -> bool:
-    values = [cell for _, row in body for cell in row[1:] if cell is not None]
-    return bool(values) and all(cell.text.strip().casefold() in MARKS for cell in values)
-
-
-def _region(sheet: Sheet, place: Placement, verdict: _Verdict) -> SheetRegion:
-    is_table = verdict.type is RegionType.DATA_TABLE
+def _region(sheet: Sheet, group: Group, region_id: str, *, is_table: bool) -> SheetRegion:
     return SheetRegion(
         sheet_name=sheet.name,
-        region_id=place.region_id,
-        start_row=place.cells.top,
-        end_row=place.cells.bottom,
-        start_col=place.cells.left,
-        end_col=place.cells.right,
-        region_type=verdict.type,
-        detection_confidence=verdict.confidence,
+        region_id=region_id,
+        start_row=group.cells.top,
+        end_row=group.cells.bottom,
+        start_col=group.cells.left,
+        end_col=group.cells.right,
+        region_type=group.verdict.type,
+        detection_confidence=group.verdict.confidence,
         classified_as=FileType.TABULAR_DATA if is_table else FileType.FORMATTED_DOCUMENT,
     )
-
-
-def _title_of(output: SheetOutput) -> str | None:
-    return output.chunks[0].text.split("\n", 1)[0][:_TITLE_CHARS_MAX] if output.chunks else None
 
 
 def _titled(output: SheetOutput, title: str | None) -> SheetOutput:

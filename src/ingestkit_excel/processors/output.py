@@ -8,6 +8,7 @@ from typing import Literal
 from ingestkit_excel.config import ExcelProcessorConfig
 from ingestkit_excel.errors import IngestError
 from ingestkit_excel.models import IngestionMethod, SheetRegion, TableData
+from ingestkit_excel.processors.packing import Line
 from ingestkit_excel.workbook import CellRange, Row, Sheet
 
 __all__ = [
@@ -39,10 +40,10 @@ class ProcessContext:
 
 @dataclass(frozen=True, slots=True)
 class ChunkDraft:
-    """A chunk before it has an id and a vector; ``cell_range`` is A1 notation."""
+    """A chunk before it has an id and a vector; ``cells`` holds everything it tells of."""
 
     text: str
-    cell_range: str
+    cells: CellRange
     region_id: str | None
     ingestion_method: IngestionMethod
     section_title: str | None = None
@@ -50,6 +51,11 @@ class ChunkDraft:
     table_name: str | None = None
     row_count: int | None = None
     columns: tuple[str, ...] | None = None
+
+    @property
+    def cell_range(self) -> str:
+        """The cells in A1 notation."""
+        return self.cells.a1
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,18 @@ class SheetOutput:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which cells of a sheet are processed, under which region id and method."""
+    """Which cells of a sheet are processed, under which region id and method.
+
+    ``above`` and ``below`` are texts that stand around a table and belong to it; ``title`` names
+    the section of a table that has no text above it.
+    """
 
     region_id: str
     cells: CellRange
     method: IngestionMethod
+    above: tuple[Line, ...] = ()
+    below: tuple[Line, ...] = ()
+    title: str | None = None
 
 
 def rows_of(sheet: Sheet, cells: CellRange) -> Iterator[NumberedRow]:

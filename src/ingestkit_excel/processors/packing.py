@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Line", "Packed", "pack_lines", "split_text"]
+__all__ = ["Line", "Packed", "pack_lines", "pack_under", "split_text"]
 
 
 class Line(NamedTuple):
@@ -20,6 +20,12 @@ class Packed(NamedTuple):
     top: int
     bottom: int
     line_count: int
+
+
+def pack_under(head: str, lines: Iterable[Line], chars_max: int) -> Iterator[Packed]:
+    """Pack lines like `pack_lines`, each text with ``head`` as its first line."""
+    for packed in pack_lines(lines, chars_max - len(head) - 1):
+        yield packed._replace(text=f"{head}\n{packed.text}")
 
 
 def pack_lines(lines: Iterable[Line], chars_max: int) -> Iterator[Packed]:

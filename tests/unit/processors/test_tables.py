@@ -1,6 +1,7 @@
 """Tables: where header, body and notes stand, and what ends up in each."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,8 @@ from ingestkit_excel.models import FileType, ParserUsed
 from ingestkit_excel.processors import ProcessContext, SheetOutput, process_sheet
 from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row, Sheet
 
-Grid = list[list[str | int | None]]
+Line = list[str | int | None]
+Grid = list[Line]
 CONTEXT = ProcessContext(ExcelProcessorConfig(), "k" * 64, "Stock")
 
 
@@ -55,8 +57,10 @@ def test_title_and_notes_of_a_streamed_table_are_text_not_rows() -> None:
         ("bolt", "A", 3),
         ("nut", "B", 4),
     ]
-    assert [chunk.text for chunk in output.chunks[:2]] == ["Stock list", "Source: audit"]
-    assert output.chunks[1].cell_range == "A5:C5"
+    schema = output.chunks[0]
+    assert schema.cell_range == "A1:C5"
+    assert '"Stock list"' in schema.text
+    assert "\nSource: audit\n" in schema.text
     assert {chunk.section_title for chunk in output.chunks} == {"Stock list"}
 
 
@@ -109,7 +113,7 @@ def test_a_table_without_header_is_named_after_its_columns() -> None:
         "column_b",
         "column_c",
     ]
-    assert output.chunks[-1].text.startswith("5; 10; 15\n6; 12; 18")
+    assert output.chunks[-1].text.startswith("S\n5; 10; 15\n6; 12; 18")
 
 
 def test_row_chunks_name_their_cells_and_table() -> None:
@@ -125,18 +129,83 @@ def test_row_chunks_name_their_cells_and_table() -> None:
     assert {chunk.table_name for chunk in output.chunks} == {output.tables[0].name}
 
 
-def test_texts_in_a_row_are_one_region_and_the_title_of_a_table_another() -> None:
+def test_texts_in_a_row_are_one_region_and_the_title_of_a_table_goes_with_it() -> None:
     """Paragraphs between blank rows share chunks; what stands right above a table names it."""
     texts: Grid = [["One."], [], ["Two."], [], ["Three."], [], ["Parts of 2024"], []]
     table: Grid = [["Part", "Count"], ["bolt", 3], ["nut", 4], ["pin", 5]]
     output = process_sheet(sheet_of(texts + table), FileType.HYBRID, CONTEXT)
-    assert [chunk.text for chunk in output.chunks[:2]] == ["One.\nTwo.\nThree.", "Parts of 2024"]
-    assert [(region.start_row, region.end_row) for region in output.regions] == [
-        (1, 5),
-        (7, 7),
-        (9, 12),
+    assert [chunk.text.split("\n")[0] for chunk in output.chunks] == [
+        "One.",
+        "S › Parts of 2024",
+        "S › Parts of 2024",
+    ]
+    assert output.chunks[0].text == "One.\nTwo.\nThree."
+    assert [
+        (region.start_row, region.end_row, region.region_type) for region in output.regions
+    ] == [
+        (1, 5, "text_block"),
+        (7, 7, "header_block"),
+        (9, 12, "data_table"),
     ]
     assert output.chunks[-1].section_title == "Parts of 2024"
+
+
+def test_every_chunk_of_a_table_names_sheet_title_and_the_schema_pages_the_table() -> None:
+    """A chunk that was found alone can be understood; the line counts against the limit."""
+    header: Line = [f"Measured value number {n}" for n in range(40)]
+    body: Grid = [[n * column for column in range(40)] for n in range(1, 9)]
+    config = ExcelProcessorConfig(chunk_max_chars=300)
+    sheet = sheet_of([["Weights\nof parts"], [], header, *body])
+    output = process_sheet(sheet, FileType.TABULAR_DATA, replace(CONTEXT, config=config))
+    assert len(output.chunks) > 10
+    assert {chunk.text.split("\n")[0] for chunk in output.chunks} == {"S › Weights of parts"}
+    assert max(len(chunk.text) for chunk in output.chunks) <= 300
+    schema = [chunk for chunk in output.chunks if chunk.row_count == len(body)]
+    assert all(output.tables[0].name in chunk.text for chunk in schema)
+
+
+def test_the_line_above_a_chunk_is_bounded() -> None:
+    """A title as long as a chunk leaves room for the rows."""
+    grid: Grid = [["Weights " * 24], ["Part", "Count"], ["bolt", 3], ["nut", 4]]
+    config = ExcelProcessorConfig(chunk_max_chars=200)
+    output = process_sheet(sheet_of(grid), FileType.TABULAR_DATA, replace(CONTEXT, config=config))
+    assert max(len(chunk.text.split("\n")[0]) for chunk in output.chunks) <= 50
+
+
+def test_a_note_under_a_table_goes_into_its_schema() -> None:
+    """A source of three words alone answers no question."""
+    table: Grid = [["Part", "Count"], ["bolt", 3], ["nut", 4], ["pin", 5]]
+    output = process(sheet_of([*table, [], ["Source: audit"]]))
+    assert [chunk.cell_range for chunk in output.chunks] == ["A1:B6", "A2:B4"]
+    assert "\nSource: audit\n" in output.chunks[0].text
+    assert output.regions[1].region_type == "footer_block"
+
+
+def test_a_long_text_above_a_table_keeps_its_own_chunk() -> None:
+    """Only short texts are part of a schema."""
+    table: Grid = [["Part", "Count"], ["bolt", 3], ["nut", 4], ["pin", 5]]
+    output = process(sheet_of([["All parts were counted twice. " * 20], [], *table]))
+    assert output.chunks[0].table_name is None
+    assert output.chunks[0].text.startswith("All parts")
+
+
+def test_a_title_over_two_tables_names_both() -> None:
+    """Tables beside each other stand under the same title."""
+    grid: Grid = [["Cities", *[None] * 4], []]
+    grid += [["City", "Size", None, "Town", "Rain"]]
+    grid += [["Bonn", n, None, "Ulm", n] for n in range(4)]
+    output = process(sheet_of(grid))
+    assert len(output.tables) == 2
+    assert {chunk.section_title for chunk in output.chunks} == {"Cities"}
+
+
+def test_labels_broken_over_lines_stand_in_one() -> None:
+    """A newline in a header or a title would cut sentences apart."""
+    grid: Grid = [["Stock\n2024"], [], ["Part\nname", "Count\r\nof"], ["bolt", 3], ["nut", 4]]
+    output = process(sheet_of(grid))
+    assert [column.header for column in output.tables[0].data.columns] == ["Part name", "Count of"]
+    assert output.chunks[-1].section_title == "Stock 2024"
+    assert "Part name: bolt; Count of: 3" in output.chunks[-1].text
 
 
 def test_a_sheet_too_wide_for_a_table_becomes_text() -> None:
