@@ -13,6 +13,7 @@ from typing import Final
 
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.fs import Denied, Exists, FileSystemError, Missing, NotRegular, Stale
+from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.records import OUTCOME_BYTES_MAX
 from ingestkit_excel.spool.settings import SpoolContext
@@ -21,6 +22,7 @@ __all__ = [
     "ensure_directory",
     "is_present",
     "reveal",
+    "server_time_s",
     "try_enqueue",
     "try_fence",
     "try_move",
@@ -28,6 +30,17 @@ __all__ = [
 ]
 
 _ENQUEUE_TRIES: Final = 4  # each further one needs a janitor to remove the bucket just made
+
+
+def server_time_s(context: SpoolContext) -> float:
+    """Give the time of the machine that stamps files, by having it stamp one."""
+    path = f"{layout.TMP}/clock.{new_nonce()}"
+    context.fs.create(path, b"", durable=False)
+    try:
+        return context.fs.stamp(path).mtime_ns / 1e9
+    finally:
+        with contextlib.suppress(FileSystemError):
+            context.fs.remove(path)
 
 
 def is_present(context: SpoolContext, path: str) -> bool:

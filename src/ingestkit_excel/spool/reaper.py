@@ -19,14 +19,14 @@ from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, Stamp
 from ingestkit_excel.spool.history import record_attempt
 from ingestkit_excel.spool.home import check_home
-from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.lease import LeaseObserver
-from ingestkit_excel.spool.publish import is_present, reveal, try_enqueue
+from ingestkit_excel.spool.publish import is_present, reveal, server_time_s, try_enqueue
 from ingestkit_excel.spool.records import JOB_BYTES_MAX, AttemptRecord, RecordError, decode_job
 from ingestkit_excel.spool.settings import SpoolContext
+from ingestkit_excel.spool.sweeping import Sweeper
 
-__all__ = ["MoveDue", "Plan", "Reaper", "Snapshot", "plan_reap", "server_time_s"]
+__all__ = ["MoveDue", "Plan", "Reaper", "Snapshot", "plan_reap"]
 
 _LOG = logging.getLogger(__name__)
 _JANITOR_LOCK: Final = f"{layout.WORKERS}/janitor"
@@ -75,17 +75,6 @@ def plan_reap(snapshot: Snapshot) -> Plan:
     return Plan(snapshot.prepared, due)
 
 
-def server_time_s(context: SpoolContext) -> float:
-    """Give the time of the machine that stamps files, by having it stamp one."""
-    path = f"{layout.TMP}/clock.{new_nonce()}"
-    context.fs.create(path, b"", durable=False)
-    try:
-        return context.fs.stamp(path).mtime_ns / 1e9
-    finally:
-        with contextlib.suppress(FileSystemError):
-            context.fs.remove(path)
-
-
 class Reaper:
     """A janitor on one host; remembers heartbeats between rounds."""
 
@@ -93,6 +82,7 @@ class Reaper:
         self._context = context
         self._host_hash = host_hash
         self._observer = LeaseObserver(context.settings.lease_duration_s)
+        self._sweeper = Sweeper(context)
         self._rounds_left_out = 0
         self.live_workers = 1
 
@@ -125,7 +115,7 @@ class Reaper:
         for move in plan.due:
             self._requeue(f"{layout.DELAYED}/{move.name}", move.stem, move.stem)
         self._remove_empty_buckets()
-        self._sweep()
+        self._sweeper.run()
 
     def _look(self) -> Snapshot:
         stems = map(layout.parse_prepared, list_known(self._context, layout.PREP))
@@ -269,24 +259,3 @@ class Reaper:
         except Exists:
             return False
         return True
-
-    def _sweep(self) -> None:
-        workers = list_known(self._context, layout.WORKERS)
-        orphans = [
-            f"{layout.WORKERS}/{name}"
-            for name in workers
-            if name.endswith(".lock")
-            and layout.WORKER_ID_PATTERN.fullmatch(name.removesuffix(".lock"))
-            and f"{name.removesuffix('.lock')}.lease" not in workers
-        ]
-        staged = [f"{layout.TMP}/{name}" for name in list_known(self._context, layout.TMP)]
-        if staged or orphans:
-            limit_s = server_time_s(self._context) - self._context.settings.staging_retention_s
-            for path in (*staged, *orphans):
-                _remove_older(self._context, path, limit_s)
-
-
-def _remove_older(context: SpoolContext, path: str, limit_s: float) -> None:
-    with contextlib.suppress(FileSystemError):
-        if context.fs.stamp(path).mtime_ns / 1e9 < limit_s:
-            context.fs.remove(path)

@@ -13,11 +13,10 @@ from ingestkit_excel.spool.blobs import sweep_blobs
 from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing
 from ingestkit_excel.spool.home import check_home
-from ingestkit_excel.spool.publish import is_present
-from ingestkit_excel.spool.reaper import server_time_s
+from ingestkit_excel.spool.publish import is_present, server_time_s
 from ingestkit_excel.spool.records import RecordError
 from ingestkit_excel.spool.settings import SpoolContext
-from ingestkit_excel.spool.submission import read_marker
+from ingestkit_excel.spool.submission import list_markers, read_marker
 
 __all__ = ["collect_garbage"]
 
@@ -72,13 +71,11 @@ def _commits_by_job(context: SpoolContext, job_ids: set[str]) -> dict[str, list[
 
 def _markers_by_job(context: SpoolContext) -> dict[str, str]:
     markers: dict[str, str] = {}
-    for shard in list_known(context, layout.IDS):
-        for digest in list_known(context, f"{layout.IDS}/{shard}"):
-            marker = f"{layout.IDS}/{shard}/{digest}"
-            with contextlib.suppress(FileSystemError, RecordError):
-                owner = read_marker(context, marker)
-                if owner is not None:
-                    markers[owner[0].stem.job_id] = marker
+    for marker in list_markers(context):
+        with contextlib.suppress(FileSystemError, RecordError):
+            owner = read_marker(context, marker)
+            if owner is not None:
+                markers[owner[0].stem.job_id] = marker
     return markers
 
 

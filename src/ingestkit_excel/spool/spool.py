@@ -17,7 +17,7 @@ from ingestkit_excel.spool.fs import Exists, FileSystem, Missing, RealFileSystem
 from ingestkit_excel.spool.home import check_home, encode_settings, open_settings
 from ingestkit_excel.spool.ids import PROCESS_JOB_IDS, JobIds, host_digest
 from ingestkit_excel.spool.patience import Patience
-from ingestkit_excel.spool.reaper import server_time_s
+from ingestkit_excel.spool.publish import server_time_s
 from ingestkit_excel.spool.records import JobDraft, Outcome, RecordError
 from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext, SpoolSettings

@@ -9,6 +9,7 @@ Needs of the disk: P1, P2, P3; P5 for keys.
 import contextlib
 import json
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +19,13 @@ from ingestkit_excel.spool.claim import list_known
 from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, NoSpace
 from ingestkit_excel.spool.ids import new_nonce
 from ingestkit_excel.spool.layout import Stem
-from ingestkit_excel.spool.publish import ensure_directory, is_present, try_enqueue, try_move
+from ingestkit_excel.spool.publish import (
+    ensure_directory,
+    is_present,
+    server_time_s,
+    try_enqueue,
+    try_move,
+)
 from ingestkit_excel.spool.records import (
     Job,
     JobDraft,
@@ -29,8 +36,16 @@ from ingestkit_excel.spool.records import (
     short_digest,
 )
 from ingestkit_excel.spool.settings import SpoolContext
+from ingestkit_excel.spool.survey import JobState, find_state
 
-__all__ = ["Submission", "read_marker", "submit_job", "submit_keyed"]
+__all__ = [
+    "Submission",
+    "finish_keyed",
+    "list_markers",
+    "read_marker",
+    "submit_job",
+    "submit_keyed",
+]
 
 _KEY_DIGITS: Final = 32
 _MARKER_BYTES_MAX: Final = 4096  # five short fields
@@ -96,12 +111,16 @@ def submit_keyed(
 
     On disk: tmp/K.U/owner is written beside the staged job; tmp/K.U becomes ids/xx/K (who owns
     the key); then as without a key.
-    Crash: once ids/xx/K exists, the next submitter of the key finishes the move to pending.
+    Crash: once ids/xx/K exists, the next submitter of the key or a janitor finishes the move to
+    pending.
     """
     digest = digest_of(key.encode())[:_KEY_DIGITS]
     marker = f"{layout.IDS}/{digest[-2:]}/{digest}"
     identity = digest_of(draft.model_dump_json(include=_IDENTITY_FIELDS).encode())
     owner = _find_owner(context, marker)
+    if owner is not None and not _is_known(context, marker, owner[0]):
+        _set_aside(context, marker, owner[0])
+        owner = _find_owner(context, marker)
     if owner is None:
         submission = _stage(context, draft, priority, due_s)
         _offer(context, marker, submission, identity)
@@ -144,6 +163,55 @@ def _offer(context: SpoolContext, marker: str, submission: Submission, identity:
                 context.fs.remove(path)
         with contextlib.suppress(FileSystemError):
             context.fs.remove_directory(draft)
+
+
+def _is_known(context: SpoolContext, marker: str, owned: Submission) -> bool:
+    """Whether the job of a key is anywhere; only of an old key it is in doubt."""
+    if is_present(context, owned.staged):
+        return True
+    settings = context.settings
+    age_s = server_time_s(context) - context.fs.stamp(f"{marker}/owner").mtime_ns / 1e9
+    if age_s <= min(settings.staging_retention_s, settings.retention_s):
+        return True  # nothing of it was old enough to be removed
+    try:
+        return find_state(context, owned.stem.job_id) is not JobState.UNKNOWN
+    except RecordError:
+        return True  # there is an outcome, though a damaged one
+
+
+def _set_aside(context: SpoolContext, marker: str, forgotten: Submission) -> None:
+    """Free the key of a job that is gone, by moving its marker to where it is swept."""
+    aside = f"{layout.TMP}/{marker.rpartition('/')[2]}.{new_nonce()}"
+    with contextlib.suppress(Missing):  # another submitter did it
+        context.fs.rename(marker, aside)
+        owner = _find_owner(context, aside)
+        if owner is not None and owner[0].stem != forgotten.stem:
+            with contextlib.suppress(Exists):
+                context.fs.rename(aside, marker)  # another one did, and has the key anew
+
+
+def finish_keyed(context: SpoolContext, staged: Collection[str]) -> set[str]:
+    """Finish those of the staged submissions that own their key; give their files.
+
+    Raises:
+        FileSystemError: It cannot be told which do.
+    """
+    finished: set[str] = set()
+    for marker in list_markers(context):
+        owner: tuple[Submission, str] | None = None
+        with contextlib.suppress(RecordError, Missing):
+            owner = read_marker(context, marker)
+        if owner is not None and owner[0].staged in staged:
+            _publish(context, owner[0])
+            finished.add(owner[0].staged)
+    return finished
+
+
+def list_markers(context: SpoolContext) -> Iterator[str]:
+    """Give the paths of the markers of all keys."""
+    for shard in list_known(context, layout.IDS):
+        for name in list_known(context, f"{layout.IDS}/{shard}"):
+            yield f"{layout.IDS}/{shard}/{name}"
 
 
 def _find_owner(context: SpoolContext, marker: str) -> tuple[Submission, str] | None:

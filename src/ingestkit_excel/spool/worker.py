@@ -31,12 +31,13 @@ from ingestkit_excel.spool.outcomes import (
 )
 from ingestkit_excel.spool.publish import (
     reveal,
+    server_time_s,
     try_enqueue,
     try_fence,
     try_move,
     try_prepare,
 )
-from ingestkit_excel.spool.reaper import Reaper, server_time_s
+from ingestkit_excel.spool.reaper import Reaper
 from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, digest_of
 from ingestkit_excel.spool.retention import collect_garbage
 from ingestkit_excel.spool.settings import SpoolContext
