@@ -49,6 +49,8 @@ class DaemonSettings:
     busy_wait_s: float = 0.1
     """Also the longest time until a signal is noticed while jobs run."""
     reap_interval_s: float = 5.0
+    reap_allowance_s: float = 60.0
+    """How much longer than other steps a look after the spool may take."""
     cancel_interval_s: float = 1.0
     drain_patience_s: float = 30.0
     """How long a drain waits, idle, for jobs that are held back or that it cannot take."""
@@ -122,7 +124,6 @@ class Daemon:
                 self._stop_lost_jobs()
                 self._collect()
                 self._fill()
-                self._renewer.tick()
                 self._tidy()
                 self._stop.wait(self._wait_s())
             self._finish()
@@ -231,6 +232,8 @@ class Daemon:
                 self._stop_cancelled_jobs()
             if now >= self._reap_due:
                 self._reap_due = now + self._settings.reap_interval_s
+                # Once an hour this looks at every outcome that is kept, which is no standstill.
+                self._renewer.tick(allow_s=self._settings.reap_allowance_s)
                 self._worker.reap()
         except SpoolError as error:
             report(error)

@@ -20,7 +20,7 @@ class LeaseRenewer:
 
     Args:
         lease_duration_s: After this long without a renewal the lease counts as lost.
-        on_tick: Called with each `tick`.
+        on_tick: Called with each `tick`, and with what that was given.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class LeaseRenewer:
         interval_s: float,
         lease_duration_s: float,
         clock: Clock,
-        on_tick: Callable[[], None] = lambda: None,
+        on_tick: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._renew = renew
         self._interval_s = interval_s
@@ -55,10 +55,10 @@ class LeaseRenewer:
         """Whether others may by now take this worker's jobs."""
         return self._clock.monotonic() - self._renewed > self._lease_duration_s
 
-    def tick(self) -> None:
-        """Tell that the main loop went round."""
+    def tick(self, allow_s: float = 0.0) -> None:
+        """Tell that the main loop went round; until the next time it may take ``allow_s`` more."""
         self._ticked = True
-        self._on_tick()
+        self._on_tick(allow_s)
 
     def beat(self) -> None:
         """Renew once if the main loop went round since the last beat."""

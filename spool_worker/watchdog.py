@@ -40,6 +40,7 @@ class Watchdog:
         self._interval_s = interval_s
         self._limit_s = limit_s
         self._ticked = True
+        self._allowed_s = 0.0
         self._missed = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -52,8 +53,9 @@ class Watchdog:
         self._ended.set()
         self._thread.join()
 
-    def tick(self) -> None:
-        """Tell that the main loop went round."""
+    def tick(self, allow_s: float = 0.0) -> None:
+        """Tell that the main loop went round; until the next time it may take ``allow_s`` more."""
+        self._allowed_s = allow_s
         self._ticked = True
 
     def look(self) -> bool:
@@ -63,7 +65,7 @@ class Watchdog:
             self._missed = 0
             return True
         self._missed += 1
-        if self._missed * self._interval_s < self._limit_s:
+        if self._missed * self._interval_s < self._limit_s + self._allowed_s:
             return True
         # Before the lease lapses: then others run the same jobs.
         self._kill()

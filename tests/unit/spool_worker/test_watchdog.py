@@ -35,6 +35,16 @@ def test_a_loop_that_stands_still_ends_the_process_after_its_children() -> None:
     assert calls == ["kill", "abort"]
 
 
+def test_a_step_that_may_take_longer_is_given_its_time_once() -> None:
+    """The next round is held to the usual limit again."""
+    calls: list[str] = []
+    watchdog = _watchdog(calls)
+    watchdog.tick(allow_s=60)
+    assert all(watchdog.look() for _ in range(9))
+    watchdog.tick()
+    assert [watchdog.look() for _ in range(4)] == [True, True, True, False]
+
+
 def test_a_process_that_was_stopped_as_a_whole_is_left_alone() -> None:
     """Its loop gets its chance to go round when it goes on, however long it was stopped."""
     calls: list[str] = []
