@@ -248,9 +248,11 @@ class Spool:
             return Cancellation.UNKNOWN
         if state in (JobState.DONE, JobState.DEAD, JobState.CANCELLED):
             return Cancellation.TOO_LATE
-        with translated("cancel a job in", self.directory), contextlib.suppress(Exists):
-            path = layout.cancel_path(job_id)
-            self._context.fs.create(path, b"", durable=self._context.is_durable)
+        with translated("cancel a job in", self.directory):
+            with contextlib.suppress(Exists):
+                path = layout.cancel_path(job_id)
+                self._context.fs.create(path, b"", durable=self._context.is_durable)
+            self._context.sync(layout.CANCEL)
         return Cancellation.REQUESTED
 
     def status(self) -> SpoolStatus:

@@ -29,8 +29,10 @@ from ingestkit_excel.spool.fs import (
 from ingestkit_excel.testing.clock import FakeClock
 
 __all__ = [
+    "Directory",
     "Fault",
     "FaultyFileSystem",
+    "File",
     "Hook",
     "HookedFileSystem",
     "MemoryFileSystem",
@@ -43,7 +45,9 @@ _NEVER = 1_000_000_000  # more operations than any test takes
 
 
 @dataclass(slots=True)
-class _File:
+class File:
+    """A file of a `MemoryFileSystem`."""
+
     inode: int
     mtime_ns: int
     ctime_ns: int
@@ -51,11 +55,13 @@ class _File:
 
 
 @dataclass(slots=True)
-class _Directory:
+class Directory:
+    """A directory of a `MemoryFileSystem`."""
+
     inode: int
     mtime_ns: int
     ctime_ns: int
-    children: "dict[str, _File | _Directory]" = field(default_factory=dict)
+    children: "dict[str, File | Directory]" = field(default_factory=dict)
 
 
 class _MemoryLock:
@@ -79,38 +85,38 @@ class MemoryFileSystem:
         self._mutex = threading.RLock()
         self._held: set[str] = set()
         now = self._now()
-        self._root = _Directory(next(self._inodes), now, now)
+        self._root = Directory(next(self._inodes), now, now)
 
     def _now(self) -> int:
         return int(self._clock.wall() * 1e9)
 
-    def _find(self, path: str) -> _File | _Directory:
-        node: _File | _Directory = self._root
+    def _find(self, path: str) -> File | Directory:
+        node: File | Directory = self._root
         for name in filter(None, path.split("/")):
-            if not isinstance(node, _Directory):
+            if not isinstance(node, Directory):
                 raise NotRegular(path, "a part of the path is a file")
             if name not in node.children:
                 raise Missing(path, "no such name")
             node = node.children[name]
         return node
 
-    def _directory(self, path: str) -> _Directory:
+    def _directory(self, path: str) -> Directory:
         node = self._find(path)
-        if not isinstance(node, _Directory):
+        if not isinstance(node, Directory):
             raise NotRegular(path, "it is a file")
         return node
 
-    def _file(self, path: str) -> _File:
+    def _file(self, path: str) -> File:
         node = self._find(path)
-        if not isinstance(node, _File):
+        if not isinstance(node, File):
             raise NotRegular(path, "it is a directory")
         return node
 
-    def _parent(self, path: str) -> tuple[_Directory, str]:
+    def _parent(self, path: str) -> tuple[Directory, str]:
         parent, _, name = path.rpartition("/")
         return self._directory(parent), name
 
-    def _add(self, path: str, node: _File | _Directory) -> None:
+    def _add(self, path: str, node: File | Directory) -> None:
         parent, name = self._parent(path)
         if not name or name in parent.children:
             raise Exists(path, "the name is taken")
@@ -121,7 +127,7 @@ class MemoryFileSystem:
         """Make a new file; memory is as durable as the test."""
         with self._mutex:
             now = self._now()
-            self._add(path, _File(next(self._inodes), now, now, bytes(data)))
+            self._add(path, File(next(self._inodes), now, now, bytes(data)))
 
     def read(self, path: str, *, max_bytes: int) -> bytes:
         """Read a whole file."""
@@ -153,12 +159,12 @@ class MemoryFileSystem:
             node = self._find(source)
             new_parent, new_name = self._parent(target)
             there = new_parent.children.get(new_name)
-            if isinstance(there, _Directory):
-                if isinstance(node, _File):
+            if isinstance(there, Directory):
+                if isinstance(node, File):
                     raise NotRegular(target, "it is a directory")
                 if there.children:
                     raise Exists(target, "the directory is not empty")
-            elif isinstance(there, _File) and isinstance(node, _Directory):
+            elif isinstance(there, File) and isinstance(node, Directory):
                 raise NotRegular(target, "it is a file")
             node.ctime_ns = old_parent.mtime_ns = new_parent.mtime_ns = self._now()
             del old_parent.children[old_name]
@@ -176,7 +182,7 @@ class MemoryFileSystem:
         """Make one directory."""
         with self._mutex:
             now = self._now()
-            self._add(path, _Directory(next(self._inodes), now, now))
+            self._add(path, Directory(next(self._inodes), now, now))
 
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory."""
@@ -201,7 +207,7 @@ class MemoryFileSystem:
         """Give the stamp of a file or directory."""
         with self._mutex:
             node = self._find(path)
-            size = len(node.data) if isinstance(node, _File) else 0
+            size = len(node.data) if isinstance(node, File) else 0
             return Stamp(node.mtime_ns, node.ctime_ns, node.inode, size)
 
     def touch(self, path: str) -> None:
