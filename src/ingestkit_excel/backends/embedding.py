@@ -4,10 +4,13 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Final
 
 __all__ = ["HashingEmbedder"]
 
 _WORD = re.compile(r"\w+")
+_CACHED_MAX: Final = 1 << 16  # labels and categories come back in each row; some 10 MB
 
 
 class HashingEmbedder:
@@ -33,12 +36,17 @@ class HashingEmbedder:
     def _embed_one(self, text: str) -> list[float]:
         vector = [0.0] * self._dimension
         for feature in _features(text):
-            data = feature.encode("utf-8", "surrogatepass")
-            digest = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
+            digest = _digest(feature)
             # The lowest bit is the sign, so that collisions cancel out instead of adding up.
             vector[(digest >> 1) % self._dimension] += 1.0 if digest & 1 else -1.0
         length = math.sqrt(sum(value * value for value in vector))
         return [value / length for value in vector] if length else vector
+
+
+@lru_cache(maxsize=_CACHED_MAX)
+def _digest(feature: str) -> int:
+    data = feature.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
 
 
 def _features(text: str) -> Iterator[str]:
