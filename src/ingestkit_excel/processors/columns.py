@@ -2,18 +2,15 @@
 
 import math
 import re
-from collections import Counter
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from ingestkit_excel.models import ColumnType, TableValue
+from ingestkit_excel.processors.tally import Tally
 from ingestkit_excel.workbook import Cell, CellKind
 
 __all__ = ["ColumnStatistics", "is_blank_value", "table_value"]
 
-_DISTINCT_MAX: Final = 1000  # beyond this the exact values no longer describe a column
-_VALUE_CHARS_MAX: Final = 60  # longer values are prose, not categories
-_TOP_VALUES: Final = 5
 _INTEGER_MAX: Final = 2**63 - 1  # what a 64-bit SQL integer holds
 _EXACT_FLOAT_MAX: Final = 2**53  # above this a float no longer holds every integer
 _TOTAL_CHARS_MAX: Final = 40  # a label such as "Total for the north"; longer is a remark
@@ -31,42 +28,6 @@ _MOMENTS = {
 }
 
 
-class _Tally:
-    """Counts texts; beyond a bound it still counts how many, but not which."""
-
-    def __init__(self) -> None:
-        self.total = 0
-        self.is_open = True
-        self._counts: Counter[str] = Counter()
-
-    def add(self, text: str) -> None:
-        self.total += 1
-        if not self.is_open:
-            return
-        self._counts[text[: _VALUE_CHARS_MAX + 1]] += 1
-        if len(self._counts) > _DISTINCT_MAX:
-            self.is_open = False
-            self._counts.clear()
-
-    def joined(self, other: "_Tally") -> "_Tally":
-        joined = _Tally()
-        joined.total = self.total + other.total
-        joined._counts = self._counts + other._counts
-        joined.is_open = self.is_open and other.is_open and len(joined._counts) <= _DISTINCT_MAX
-        return joined
-
-    def describe_distinct(self) -> str:
-        if not self.is_open:
-            return f"more than {_DISTINCT_MAX} distinct"
-        return f"{len(self._counts)} distinct; most frequent: {self.describe_top()}"
-
-    def describe_top(self) -> str:
-        if not self.is_open:
-            return f"{self.total} cells"
-        top = self._counts.most_common(_TOP_VALUES)
-        return ", ".join(f"{_shorten(text)} ({count})" for text, count in top)
-
-
 class ColumnStatistics:
     """What the cells of one column have in common.
 
@@ -78,9 +39,10 @@ class ColumnStatistics:
         self.is_used = False
         self._types: set[ColumnType] = set()
         self._has_big_integer = False
-        self._durations = 0
-        self._values = _Tally()
-        self._aside = _Tally()
+        self._durations = self._percents = 0
+        self._values = Tally()
+        self._seconds = Tally()
+        self._aside = Tally()
         self._low: str | int | float | None = None
         self._high: str | int | float | None = None
 
@@ -101,7 +63,9 @@ class ColumnStatistics:
             return
         else:
             kind = _type_of(cell)
+            self._types.add(kind)
             self._note_value(cell, kind)
+            return
         self._types.add(kind)
         self._values.add(cell.text)
 
@@ -123,14 +87,18 @@ class ColumnStatistics:
         return ColumnType.TEXT
 
     def describe(self) -> str:
-        """Give range, number of distinct values and the most frequent ones, as a sentence."""
+        """Give range, number of distinct values and some of them, as stored, as a sentence."""
         is_text = self.type is ColumnType.TEXT
-        values = self._values.joined(self._aside) if is_text else self._values
+        values = self._seconds if self._durations else self._values
+        if is_text:
+            values = self._values.joined(self._aside)
         if not values.total:
             return "no values"
         parts = [f"{values.total} values"]
         if not is_text and self._durations:
             parts.append("durations, stored in seconds")
+        if not is_text and self._percents == self._values.total:
+            parts.append("fractions, shown as percent")
         if not is_text and self._low is not None:
             parts.append(f"from {self._low} to {self._high}")
         parts.append(values.describe_distinct())
@@ -140,8 +108,12 @@ class ColumnStatistics:
 
     def _note_value(self, cell: Cell, kind: ColumnType) -> None:
         value = cell.value
+        self._percents += cell.kind is CellKind.PERCENT
+        # What a query sees, not what the format shows of it: 0.125 rather than 13%.
+        self._values.add(str(table_value(cell, ColumnType.TEXT)))
         if isinstance(value, timedelta):
             self._durations += 1
+            self._seconds.add(str(table_value(cell, ColumnType.REAL)))
             self._widen(value.total_seconds())
         elif kind is ColumnType.INTEGER or kind is ColumnType.REAL:
             if isinstance(value, int) and abs(value) > _EXACT_FLOAT_MAX:
@@ -229,8 +201,3 @@ def _moment(value: object, cell: Cell, kind: ColumnType) -> str:
 
 def _is_total_label(text: str) -> bool:
     return len(text) <= _TOTAL_CHARS_MAX and _TOTAL.match(text) is not None
-
-
-def _shorten(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= _VALUE_CHARS_MAX else flat[: _VALUE_CHARS_MAX - 1] + "…"
