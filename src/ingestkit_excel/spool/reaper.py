@@ -9,20 +9,29 @@ Needs of the disk: P1, P4.
 import contextlib
 import logging
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from ingestkit_excel.errors import ErrorCode
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import list_known
-from ingestkit_excel.spool.fs import Exists, FileSystemError, Missing, Stamp
+from ingestkit_excel.spool.fs import (
+    Denied,
+    Exists,
+    FileSystemError,
+    HeldLock,
+    Missing,
+    NotRegular,
+    Stamp,
+)
 from ingestkit_excel.spool.history import record_attempt
 from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.lease import LeaseObserver
 from ingestkit_excel.spool.publish import is_present, reveal, server_time_s, try_enqueue
 from ingestkit_excel.spool.records import JOB_BYTES_MAX, AttemptRecord, RecordError, decode_job
+from ingestkit_excel.spool.rounds import Round
 from ingestkit_excel.spool.settings import SpoolContext
 from ingestkit_excel.spool.sweeping import Sweeper
 
@@ -99,23 +108,34 @@ class Reaper:
         self._rounds_left_out = 0
         try:
             self._run(own_id)
-        except FileSystemError:
-            self._observer.forget_all()
-            raise
         finally:
             if lock is not None:
                 lock.release()
 
     def _run(self, own_id: str) -> None:
-        for worker_id in self._find_dead(own_id):
-            self.dismiss(worker_id, is_charged=True)
+        # Somebody waits for the first, and the last waits for nobody.
+        work = self._new_round()
+        work.do(lambda: self._finish_waiting(work))
+        work.do(lambda: self._dismiss_dead(own_id, work))
+        work.do(self._remove_empty_buckets)
+        work.do(self._sweeper.run)
+        work.end()
+
+    def _new_round(self) -> Round:
+        patience_s = self._context.settings.lease_duration_s / 4
+        return Round(self._context.clock, patience_s=patience_s)
+
+    def _finish_waiting(self, work: Round) -> None:
         plan = plan_reap(self._look())
         for stem in plan.reveals:
-            self._reveal_committed(stem)
+            work.do(partial(self._reveal_committed, stem))
         for move in plan.due:
-            self._requeue(f"{layout.DELAYED}/{move.name}", move.stem, move.stem)
-        self._remove_empty_buckets()
-        self._sweeper.run()
+            path = f"{layout.DELAYED}/{move.name}"
+            work.do(partial(self._requeue, path, move.stem, move.stem))
+
+    def _dismiss_dead(self, own_id: str, work: Round) -> None:
+        for worker_id in self._find_dead(own_id):
+            work.do(partial(self.dismiss, worker_id, is_charged=True))
 
     def _look(self) -> Snapshot:
         stems = map(layout.parse_prepared, list_known(self._context, layout.PREP))
@@ -137,9 +157,11 @@ class Reaper:
             if layout.WORKER_ID_PATTERN.fullmatch(name)
         }
         dead = {worker_id for worker_id in known if self._is_dead_here(worker_id)}
-        stamps: Mapping[str, Stamp | None] = {
-            worker_id: self._lease_stamp(worker_id) for worker_id in known - dead
-        }
+        try:
+            stamps = self._lease_stamps(known - dead)
+        except FileSystemError:
+            self._observer.forget_all()  # what stops our look may stop their heartbeats
+            raise
         expired = self._observer.look(
             stamps, started_s=started_s, finished_s=self._context.clock.monotonic()
         )
@@ -150,17 +172,24 @@ class Reaper:
         # Only on the same boot of the same host is a lock that can be taken a sign of death.
         if not worker_id.endswith(f"-{self._host_hash}"):
             return False
-        lock = self._context.fs.try_lock(layout.lock_path(worker_id))
+        lock: HeldLock | None = None
+        with contextlib.suppress(Denied, NotRegular):
+            lock = self._context.fs.try_lock(layout.lock_path(worker_id))
         if lock is None:
             return False
         lock.release()
         return True
 
-    def _lease_stamp(self, worker_id: str) -> Stamp | None:
-        try:
-            return self._context.fs.stamp(layout.lease_path(worker_id))
-        except Missing:
-            return None
+    def _lease_stamps(self, worker_ids: set[str]) -> dict[str, Stamp | None]:
+        stamps: dict[str, Stamp | None] = {}
+        for worker_id in worker_ids:
+            try:
+                stamps[worker_id] = self._context.fs.stamp(layout.lease_path(worker_id))
+            except (Missing, NotRegular):
+                stamps[worker_id] = None
+            except Denied:
+                continue  # its heartbeat may beat where we cannot see it
+        return stamps
 
     def dismiss(self, worker_id: str, *, is_charged: bool) -> None:
         """Give back all claims of a worker and remove its traces.
@@ -169,10 +198,12 @@ class Reaper:
         Crash: the next janitor goes on where this one stopped.
         """
         directory = layout.claims_directory(worker_id)
+        work = self._new_round()
         for name in list_known(self._context, directory):
             stem = layout.parse_job_file(name)
             if stem is not None:
-                self.take_back(worker_id, stem, is_charged=is_charged)
+                work.do(partial(self.take_back, worker_id, stem, is_charged=is_charged))
+        work.end()
         try:
             # Before the lease goes: a paused worker that wakes up can then claim nothing more.
             self._context.fs.remove_directory(directory)
