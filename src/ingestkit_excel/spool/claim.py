@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from ingestkit_excel.spool import layout
-from ingestkit_excel.spool.fs import Denied, Missing, TooLarge
+from ingestkit_excel.spool.fs import Denied, Missing, NotRegular, TooLarge
 from ingestkit_excel.spool.home import check_home
 from ingestkit_excel.spool.layout import Stem
 from ingestkit_excel.spool.publish import try_move
@@ -45,11 +45,15 @@ class Candidate:
 
 
 def list_known(context: SpoolContext, directory: str) -> list[str]:
-    """Give the names in a directory, sorted; none when it was just removed."""
+    """Give the names in a directory, sorted; none when it was just removed, or is none.
+
+    Names that start with a dot are not ours: file managers and NFS clients leave such.
+    """
     try:
-        return sorted(context.fs.list_directory(directory))
-    except Missing:
+        names = context.fs.list_directory(directory)
+    except (Missing, NotRegular):
         return []
+    return sorted(name for name in names if not name.startswith("."))
 
 
 class Candidates:

@@ -145,3 +145,26 @@ def test_heartbeat_that_may_not_be_seen_condemns_nobody(world: World) -> None:
     world.fs.before = deny
     assert world.run_for(200.0) == 0
     assert world.spool.status().claimed == 1
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "012345678", "ab"])
+@pytest.mark.parametrize(
+    "where",
+    ["pending", "pending/5", "claims", "workers", "prep", "done", "results", "ids", "blobs"],
+)
+def test_foreign_file_disturbs_nothing(world: World, where: str, name: str) -> None:
+    """File managers leave files wherever they look, and some look like our directories."""
+    if name not in world.disk.list_directory(where):
+        world.disk.create(f"{where}/{name}", b"", durable=False)
+    job_id = world.spool.submit(DRAFT, key="k")
+    assert world.spool.status().pending == 1
+    assert world.spool.find_state("j" + "0" * 32) is JobState.UNKNOWN
+    assert world.run_for(15.0) == 0
+    claim = world.janitor.try_claim()
+    assert claim is not None
+    outcome = Outcome(
+        job_id=job_id, status="done", worker_id=claim.worker_id, attempt=claim.attempt
+    )
+    world.janitor.complete(claim, outcome)
+    world.clock.advance(world.spool.settings.retention_s + 1.0)
+    assert world.spool.collect_garbage() == 1
