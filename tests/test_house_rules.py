@@ -52,7 +52,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "run": _STEPS | {"classification", "storing"},
     "router": _ALL - {"spool"},
     "__init__": _ALL - {"spool"},
-    "cli": _ALL | {"__init__"},
+    "doctor": CORE | {"spool"},
+    "cli": _ALL | {"__init__", "doctor"},
     "__main__": {"cli"},
     "testing": _ALL | {"__init__"},
     "spool_worker": _ALL | {"__init__", "spool_worker"},
@@ -67,6 +68,7 @@ MAY_IMPORT_TIME: Final = {
 }
 MAY_TOUCH_FILES: Final = {
     "ingestkit_excel/spool/fs.py": "the one module through which the spool reaches the disk",
+    "ingestkit_excel/doctor/rawdisk.py": "the bare system calls are what is probed",
     "ingestkit_excel/parsing/": "opens workbooks, to read",
     "ingestkit_excel/execution/paths.py": "opens workbooks, to ask the server about them",
     "ingestkit_excel/identity.py": "reads a workbook's bytes to hash them",
@@ -231,7 +233,8 @@ def sideways_imports(tree: ast.Module, where: str) -> list[str]:
     if store is not None:
         stores = [(n, STORE.match(n)) for n in imported(tree)]
         return [name for name, other in stores if other and other[1] != store[1]]
-    if part_of(where) in {"spool", "testing"}:
+    # The doctor tries out, one by one, the file operations and directories a spool is made of.
+    if part_of(where) in {"spool", "testing", "doctor"}:
         return []
     inside = re.compile(r"^ingestkit_excel\.spool\.[a-z]")
     facade = "ingestkit_excel.spool.spool."

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ingestkit_excel.cli import inspection, jobs
+from ingestkit_excel.cli import examination, inspection, jobs
 from ingestkit_excel.cli.exit_codes import EXIT_CODE_HELP, ExitCode
 from ingestkit_excel.cli.files import find_workbooks
 from ingestkit_excel.cli.ingest import ingest_workbooks, submit_jobs
@@ -258,6 +258,19 @@ def prune(
 ) -> None:
     """Remove bundles that newer ones have replaced, and what crashed workers left."""
     inspection.prune(bundles, as_json=as_json)
+
+
+@app.command(epilog=EXIT_CODE_HELP)
+def doctor(
+    directory: Annotated[str, typer.Argument(help="A spool, or a directory that may get one.")],
+    peer: Annotated[
+        str | None,
+        typer.Option("--peer", help="The same directory through another mount, to test caches."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Examine whether a directory keeps the promises a spool needs."""
+    raise typer.Exit(int(examination.examine_directory(directory, peer, as_json=as_json)))
 
 
 def _roots(texts: list[str] | None) -> dict[str, str]:

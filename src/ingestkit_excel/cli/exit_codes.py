@@ -24,13 +24,16 @@ class ExitCode(IntEnum):
     NOT_FINISHED = 5
     EXTRA_MISSING = 6
     DEFECT = 7
+    DEGRADED = 8
+    UNSAFE = 9
     INTERRUPTED = 130
 
 
 EXIT_CODE_HELP = (
     "Exit codes: 0 all went well; 1 some workbooks failed; 2 the command line or a path is wrong; "
     "3 the spool is missing or out of reach; 4 the store failed; 5 a job has not ended yet; "
-    "6 an optional package is missing; 7 a defect of this program; 130 interrupted."
+    "6 an optional package is missing; 7 a defect of this program; 8 and 9 doctor: a spool there "
+    "has drawbacks, or is not safe; 130 interrupted."
 )
 
 
