@@ -61,6 +61,8 @@ class Figures:
     executions: int
     overlaps: int
     """Executions that began while another of the same job was under way; allowed, and rare."""
+    superseded: int
+    """Executions whose worker was told that the job is not its own any more."""
     reads: int
     faults: Mapping[str, int]
 
@@ -133,6 +135,9 @@ class _Story:
                 runs[job_id] = sorted(spans)
         return runs
 
+    def _count(self, kind: Kind, phase: Phase) -> int:
+        return sum(event.kind is kind and event.phase is phase for event in self.events)
+
     def figures(self) -> Figures:
         unanswered = {ref for ref in self.submits if self.is_unanswered(ref)}
         answers = [{event.phase for event in submits} for submits in self.submits.values()]
@@ -145,7 +150,8 @@ class _Story:
             ended=len(self.shown),
             executions=sum(map(len, runs.values())),
             overlaps=sum(map(_overlaps, runs.values())),
-            reads=sum(event.kind is Kind.READ for event in self.events),
+            superseded=self._count(Kind.COMPLETE, Phase.FAIL),
+            reads=self._count(Kind.READ, Phase.OK) + self._count(Kind.READ, Phase.FAIL),
             faults=Counter(event.note for event in self.events if event.kind is Kind.FAULT),
         )
 

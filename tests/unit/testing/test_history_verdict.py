@@ -89,6 +89,7 @@ def test_a_job_taken_back_and_run_again_is_right() -> None:
     verdict = check(events, remains)
     assert verdict.violations == ()
     assert (verdict.figures.executions, verdict.figures.overlaps) == (2, 1)
+    assert verdict.figures.superseded == 1
     assert verdict.figures.overlap_rate == 0.5
 
 

@@ -1,0 +1,35 @@
+"""A small disk of the run's own, to be filled without harm to anybody."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+__all__ = ["mount_small_disk", "run_in_namespace", "why_no_small_disk"]
+
+_MOUNT: Final = ("mount", "-t", "tmpfs", "-o", "size=768m,mode=755", "tmpfs")
+_NAMESPACE: Final = ("unshare", "--user", "--map-root-user", "--mount")
+
+
+def why_no_small_disk(directory: Path) -> str | None:
+    """Say why this system lets us mount none; ``None`` when it does."""
+    if shutil.which("unshare") is None or shutil.which("mount") is None:
+        return "there is no unshare(1) or no mount(8) here"
+    tried = subprocess.run(
+        [*_NAMESPACE, *_MOUNT, str(directory)], capture_output=True, text=True, check=False
+    )
+    return None if tried.returncode == 0 else f"no tmpfs can be mounted: {tried.stderr.strip()}"
+
+
+def run_in_namespace(arguments: Sequence[str]) -> None:
+    """Become the same program with other arguments, where mounts are its own; does not return."""
+    command = [*_NAMESPACE, sys.executable, "-m", "ingestkit_excel.testing.torture", *arguments]
+    os.execvp(command[0], command)
+
+
+def mount_small_disk(directory: Path) -> None:
+    """Mount a disk in memory that vanishes with the last process that sees it."""
+    subprocess.run([*_MOUNT, str(directory)], check=True)
