@@ -23,7 +23,7 @@ from ingestkit_excel.spool.fs import FileSystemError, RealFileSystem, Unreachabl
 __all__ = ["ProcessHand", "hire", "open_place", "serve"]
 
 _PROGRAM: Final = "from ingestkit_excel.doctor.crew import serve; serve()"
-_START_S: Final = 60.0  # an interpreter on a slow, busy host, and its imports
+_START_S: Final = 180.0  # an interpreter on a slow, busy host, and its imports
 _END_S: Final = 2.0  # after that it hangs in the mount, and is left to the kernel
 
 

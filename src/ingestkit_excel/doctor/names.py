@@ -113,10 +113,18 @@ def probe_replacement(bench: Bench) -> list[Finding]:
         seen.update(reader.answer(_RACE_S))
     facts = {**seen, "replacements": _REPLACEMENTS, "replacements_refused": refused}
     probe = "atomic rename"
-    if seen["missing"] or seen["torn"]:
-        found = f"a replaced name was missing {seen['missing']} and torn {seen['torn']} times"
-        follows = "a state could be seen that never was: jobs may be lost"
+    if seen["torn"]:
+        found = f"a replaced file was seen torn {seen['torn']} times"
+        follows = "half a job or result could be taken for a whole one"
         return [Finding(probe, Verdict.UNSAFE, found, follows, _ELSEWHERE, facts)]
+    if seen["missing"]:
+        found = f"a replaced name was missing in {seen['missing']} of {seen.total()} reads"
+        follows = (
+            "the spool renames to fresh names and decides nothing on a missing one; other "
+            "programs may take a file for lost"
+        )
+        change = "let other programs look twice, or keep their files elsewhere"
+        return [Finding(probe, Verdict.DEGRADED, found, follows, change, facts)]
     found = f"{_REPLACEMENTS} replacements under {seen.total()} reads: always whole"
     if refused:
         found += f"; {refused} replacements were refused while a reader had the file open"

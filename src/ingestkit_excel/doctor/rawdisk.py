@@ -6,6 +6,7 @@ Never does: write, except for one hard link where the caller asks for it.
 """
 
 import errno
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -18,6 +19,9 @@ from watchdog.observers import Observer
 from watchdog.observers.polling import PollingObserver
 
 __all__ = ["Disk", "Modes", "RawDisk", "Watch"]
+
+# Closing an observer while an event arrives makes it log an error that means nothing.
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,15 @@ class TornRead(MemoryFileSystem):
         return data[: len(data) // 2]
 
 
+class GapOnReplace(MemoryFileSystem):
+    """Has no file for a moment after each replacement."""
+
+    def read(self, path: str, *, max_bytes: int) -> bytes:
+        if path.endswith("replace/name"):
+            raise Missing(path, "it is being replaced")
+        return super().read(path, max_bytes=max_bytes)
+
+
 class DirectoryReplaced(MemoryFileSystem):
     """Lets a directory take the place of a full one."""
 
@@ -158,6 +167,7 @@ def test_a_sound_file_system_passes_each_probe(name: str) -> None:
         (probe_claim_race, LosingRename, Verdict.UNSAFE),
         (probe_exclusive_create, OverwritingCreate, Verdict.UNSAFE),
         (probe_replacement, TornRead, Verdict.UNSAFE),
+        (probe_replacement, GapOnReplace, Verdict.DEGRADED),
         (probe_full_directory, DirectoryReplaced, Verdict.UNSAFE),
         (probe_directory_pairs, TwoDisks, Verdict.UNSAFE),
         (probe_case, CaseFolding, Verdict.DEGRADED),
