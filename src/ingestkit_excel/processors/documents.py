@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ingestkit_excel.processors.context import SEPARATOR, TITLE_CHARS_MAX, one_line, shorten
-from ingestkit_excel.processors.headers import header_texts, is_header_like
+from ingestkit_excel.processors.headers import header_texts, is_header_like, is_register
 from ingestkit_excel.processors.output import (
     ChunkDraft,
     NumberedRow,
@@ -139,8 +139,10 @@ def _structure_of(block: Sequence[NumberedRow]) -> Structure:
     header = [index for index in sorted(used) if rows[0][index] is not None]
     if _is_matrix(rows, sorted(used), header):
         return "matrix"
-    has_all_headers = len(header) == len(used)
-    return "table" if has_all_headers and _is_dense_table(rows, header) else "free_text"
+    if len(header) == len(used) and _is_dense_table(rows, header):
+        return "table"
+    labels = ["" if cell is None else cell.text for cell in rows[0]]
+    return "table" if len(rows) > 2 and is_register(rows[1:], labels) else "free_text"
 
 
 def _is_checklist(rows: Sequence[Row]) -> bool:

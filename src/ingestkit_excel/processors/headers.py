@@ -8,10 +8,20 @@ from ingestkit_excel.processors.context import one_line
 from ingestkit_excel.processors.output import NumberedRow
 from ingestkit_excel.workbook import Cell, CellKind, CellRange, Row
 
-__all__ = ["HEADER_SEARCH_ROWS", "Header", "find_header", "header_texts", "is_header_like"]
+__all__ = [
+    "HEADER_SEARCH_ROWS",
+    "Header",
+    "find_header",
+    "header_texts",
+    "is_header_like",
+    "is_register",
+]
 
 HEADER_SEARCH_ROWS: Final = 30  # title blocks of real sheets are shorter than this
 _HEADER_CHARS_MAX: Final = 120  # longer texts are prose
+_REGISTER_LABELS_MIN: Final = 3  # a label and its value are a form
+_UNDER_LABELS: Final = 0.9  # a few cells may stand beside the table
+_PAIRS: Final = 0.7  # the other rows name groups or hold remarks
 _YEARS: Final = range(1900, 2101)
 _DATES = frozenset({CellKind.DATE, CellKind.DATETIME})
 
@@ -63,6 +73,19 @@ def is_header_like(row: Row, *, distinct: bool = True) -> bool:
     if distinct and len(set(texts)) != len(texts) and not all(cell.bold for cell in cells):
         return False
     return all(_is_label(cell) for cell in cells)
+
+
+def is_register(body: Sequence[Row], labels: Sequence[str]) -> bool:
+    """Whether a body, however sparse, is one of records: its cells stand under labels, in pairs."""
+    if len(set(filter(None, labels))) < _REGISTER_LABELS_MIN:
+        return False
+    filled = under = pairs = 0
+    for row in body:
+        columns = [index for index, cell in enumerate(row) if cell is not None]
+        filled += len(columns)
+        under += sum(bool(labels[index]) for index in columns)
+        pairs += len(columns) >= 2
+    return filled > 0 and under >= _UNDER_LABELS * filled and pairs >= _PAIRS * len(body)
 
 
 def header_texts(

@@ -1,18 +1,24 @@
 """Tells by a region's own cells whether it is a table or a text, and how sure that is."""
 
 from collections.abc import Sequence
+from statistics import median
 from typing import Final, NamedTuple
 
 from ingestkit_excel.models import RegionType
 from ingestkit_excel.processors.documents import MARKS
-from ingestkit_excel.processors.headers import HEADER_SEARCH_ROWS, find_header
+from ingestkit_excel.processors.headers import (
+    HEADER_SEARCH_ROWS,
+    find_header,
+    header_texts,
+    is_register,
+)
 from ingestkit_excel.processors.output import NumberedRow, ProcessContext, rows_of
 from ingestkit_excel.processors.tables import COLUMNS_MAX
 from ingestkit_excel.workbook import CellKind, CellRange, Sheet
 
 __all__ = ["PROSE", "Verdict", "judge_region"]
 
-_TEXT_CHARS_MEAN_MAX: Final = 80  # cells longer than this on average are prose
+_TEXT_CHARS_MAX: Final = 80  # a table may have a column of remarks, but not most of them
 _FILL_MIN: Final = 0.5  # a table has more filled cells than holes
 _FULL: Final = 0.8  # two columns with more holes are a form with its answers
 _TEXT_KINDS = frozenset({CellKind.TEXT, CellKind.FORMULA, CellKind.ERROR})
@@ -47,13 +53,23 @@ def judge_region(
         return Verdict(RegionType.TEXT_BLOCK, 0.5)
     header = find_header(rows, cells, part.merges)
     body = [row for row in rows if header is None or row[0] > header.bottom]
-    fill, mean_chars, has_types = _measure(body, cells.width)
-    is_grid = fill >= _FILL_MIN and mean_chars <= _TEXT_CHARS_MEAN_MAX
+    shape = _measure(body)
+    if shape.width < 2:
+        return Verdict(RegionType.TEXT_BLOCK, 0.7)
+    # Labels vouch for columns that are empty so far; without them a hole is a hole.
+    width = shape.width if header else cells.width
+    fill = shape.filled / max(1, len(body) * width)
+    is_grid = fill >= _FILL_MIN and shape.chars <= _TEXT_CHARS_MAX
     if not prefers_tables and header and _is_marks(body):
         return Verdict(RegionType.MATRIX_BLOCK, 0.7)
     enough = len(body) >= context.config.min_row_count_for_tabular
+    has_types = shape.is_typed
     if header and is_grid and ((has_types and len(body) >= 2) or (enough and cells.width > 2)):
         return Verdict(RegionType.DATA_TABLE, 0.9)
+    if header and len(body) >= 2 and shape.chars <= _TEXT_CHARS_MAX:
+        labels = header_texts([row for row in rows if row[0] == header.bottom], cells, part.merges)
+        if is_register([row for _, row in body], labels):
+            return Verdict(RegionType.DATA_TABLE, 0.7)
     is_typed_grid = has_types and enough and (fill > _FULL or cells.width > 2)
     if is_grid and (is_typed_grid or prefers_tables):
         return Verdict(RegionType.DATA_TABLE, 0.6)
@@ -65,13 +81,29 @@ def _sample(sheet: Sheet, cells: CellRange) -> list[NumberedRow]:
     return list(rows_of(sheet, cells._replace(bottom=bottom)))
 
 
-def _measure(body: Sequence[NumberedRow], width: int) -> tuple[float, float, bool]:
-    filled = [cell for _, row in body for cell in row if cell is not None]
-    if not filled:
-        return 0.0, 0.0, False
-    typed = sum(cell.kind not in _TEXT_KINDS for cell in filled)
-    mean_chars = sum(len(cell.text) for cell in filled) / len(filled)
-    return len(filled) / (len(body) * width), mean_chars, typed >= len(body)
+class _Shape(NamedTuple):
+    """How many cells a body has, in how many columns, and what stands in them."""
+
+    filled: int
+    width: int
+    chars: float
+    """The median over the columns of the median length of their cells."""
+    is_typed: bool
+
+
+def _measure(body: Sequence[NumberedRow]) -> _Shape:
+    lengths: dict[int, list[int]] = {}
+    typed = 0
+    for _, row in body:
+        for index, cell in enumerate(row):
+            if cell is not None:
+                lengths.setdefault(index, []).append(len(cell.text))
+                typed += cell.kind not in _TEXT_KINDS
+    if not lengths:
+        return _Shape(0, 0, 0.0, False)
+    filled = sum(map(len, lengths.values()))
+    chars = median(median(column) for column in lengths.values())
+    return _Shape(filled, len(lengths), chars, typed >= len(body))
 
 
 def _is_list(rows: Sequence[NumberedRow]) -> bool:
