@@ -5,9 +5,12 @@ Promises: a job file is held by at most one worker, for its rename has one winne
 Never does: read a job before it is ours, or take a name it does not understand.
 """
 
+import math
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.fs import Denied, Missing, NotRegular, TooLarge
@@ -18,6 +21,10 @@ from ingestkit_excel.spool.records import JOB_BYTES_MAX, Job, RecordError, decod
 from ingestkit_excel.spool.settings import SpoolContext
 
 __all__ = ["Candidate", "Candidates", "Claim", "list_known", "open_claim", "try_take"]
+
+_LISTING_AGE_MAX_S: Final = 60.0  # jobs that came back to the same priority wait no longer for it
+_LEFT_OUT_S: Final = 60.0  # until then somebody may have corrected the permissions
+_LOSSES_MAX: Final = 8  # in a row; each costs three round trips
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,46 +64,92 @@ def list_known(context: SpoolContext, directory: str) -> list[str]:
 
 
 class Candidates:
-    """A window on the oldest jobs of the most urgent priority, so a claim costs no listing."""
+    """The waiting jobs of the most urgent priority, oldest first, so a claim costs no listing.
+
+    What a listing gave beyond the window is kept and used for a while. Meanwhile only more urgent
+    priorities are listed, for a bucket of a burst may hold many thousand names.
+    """
 
     def __init__(self, context: SpoolContext) -> None:
         self._context = context
         self._window: deque[Candidate] = deque()
-        self._listed_at = context.clock.monotonic()
+        self._rest: deque[Candidate] = deque()
+        self._priority = layout.PRIORITIES[0]
+        self._listed_s = self._looked_s = -math.inf
+        self._losses = 0
+        self._left_out: dict[str, float] = {}
+        self.denied: Denied | None = None
+        """Why a bucket was left out, until somebody was told."""
 
     def try_next(self, *, live_workers: int) -> Candidate | None:
         """Give the next job to try; ``None`` when none is waiting."""
-        age_s = self._context.clock.monotonic() - self._listed_at
-        if not self._window or age_s > self._context.settings.relist_interval_s:
-            self._window = deque(self._list(live_workers))
-            self._listed_at = self._context.clock.monotonic()
+        now_s = self._context.clock.monotonic()
+        if not (self._window or self._rest) or now_s - self._listed_s > _LISTING_AGE_MAX_S:
+            self._list(layout.PRIORITIES, live_workers)
+        elif now_s - self._looked_s > self._context.settings.relist_interval_s:
+            self._list(layout.PRIORITIES[: self._priority], live_workers)
+        if not self._window:
+            self._open_window(live_workers)
         return self._window.popleft() if self._window else None
 
-    def _list(self, live_workers: int) -> list[Candidate]:
+    def note(self, *, was_taken: bool) -> None:
+        """Take in whether the last candidate could be taken."""
+        self._losses = 0 if was_taken else self._losses + 1
+        if self._losses >= _LOSSES_MAX:
+            self._losses = 0
+            self._window.clear()  # others are at work on the same names
+
+    def leave_out(self, path: str) -> None:
+        """Do not look at this name again for a while, for we may not."""
+        self._left_out[path] = self._context.clock.monotonic() + _LEFT_OUT_S
+
+    def _list(self, priorities: Sequence[int], live_workers: int) -> None:
         check_home(self._context)  # an unmounted share must not look like a queue that is empty
-        size = self._context.settings.claim_window
-        for priority in layout.PRIORITIES:
-            found: list[Candidate] = []
-            for bucket in list_known(self._context, f"{layout.PENDING}/{priority}"):
-                if len(found) >= size:
-                    break
-                if layout.BUCKET_PATTERN.fullmatch(bucket):
-                    found += self._list_bucket(f"{layout.PENDING}/{priority}/{bucket}")
-            if found:
-                found = found[:size]
-                # Workers that start at different names do not race for the same ones.
-                head = found[: max(1, live_workers)]
-                random.shuffle(head)
-                return head + found[len(head) :]
-        return []
+        now_s = self._looked_s = self._context.clock.monotonic()
+        self._left_out = {
+            path: until_s for path, until_s in self._left_out.items() if until_s > now_s
+        }
+        for priority in priorities:
+            found = self._list_priority(priority)
+            if found or priority == layout.PRIORITIES[-1]:
+                self._priority, self._listed_s = priority, now_s
+                self._rest = deque(found)
+                self._open_window(live_workers)
+                return
+
+    def _list_priority(self, priority: int) -> list[Candidate]:
+        parent = f"{layout.PENDING}/{priority}"
+        found: list[Candidate] = []
+        for bucket in list_known(self._context, parent):
+            if len(found) >= self._context.settings.claim_window:
+                break
+            if layout.BUCKET_PATTERN.fullmatch(bucket):
+                found += self._list_bucket(f"{parent}/{bucket}")
+        return found
 
     def _list_bucket(self, directory: str) -> list[Candidate]:
-        stems = map(layout.parse_job_file, list_known(self._context, directory))
-        return [
+        if directory in self._left_out:
+            return []
+        try:
+            names = list_known(self._context, directory)
+        except Denied as error:
+            self.leave_out(directory)
+            self.denied = error
+            return []
+        candidates = (
             Candidate(directory, stem)
-            for stem in stems
+            for stem in map(layout.parse_job_file, names)
             if stem is not None and stem.version <= layout.FORMAT
-        ]
+        )
+        return [candidate for candidate in candidates if candidate.path not in self._left_out]
+
+    def _open_window(self, live_workers: int) -> None:
+        count = min(self._context.settings.claim_window, len(self._rest))
+        window = [self._rest.popleft() for _ in range(count)]
+        # Workers that start at different names do not race for the same ones.
+        head = window[: max(1, live_workers)]
+        random.shuffle(head)
+        self._window = deque(head + window[len(head) :])
 
 
 def try_take(context: SpoolContext, candidate: Candidate, worker_id: str) -> bool:

@@ -221,6 +221,15 @@ def _translated(path: str) -> Iterator[None]:
         raise kind(path, error.strerror or type(error).__name__) from error
 
 
+def _share(descriptor: int, mode: int) -> None:
+    # The umask may have taken the group's part, without which workers of another account can
+    # neither read a job nor move it. Where modes cannot be changed they mean little.
+    present = os.fstat(descriptor).st_mode
+    if present & mode != mode:
+        with contextlib.suppress(OSError):
+            os.fchmod(descriptor, stat_module.S_IMODE(present) | mode)
+
+
 def _write(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -256,7 +265,9 @@ class RealFileSystem:
 
     def _new_file(self, path: str, *, durable: bool) -> contextlib.AbstractContextManager[int]:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        return _written(os.open(self._path(path), flags, _FILE_MODE), durable=durable)
+        descriptor = os.open(self._path(path), flags, _FILE_MODE)
+        _share(descriptor, _FILE_MODE)
+        return _written(descriptor, durable=durable)
 
     def read(self, path: str, *, max_bytes: int) -> bytes:
         """Read a whole plain file without following a link or waiting on a FIFO."""
@@ -328,6 +339,9 @@ class RealFileSystem:
         """Make one directory; a set-group bit comes from its parent."""
         with _translated(path):
             os.mkdir(self._path(path), _DIRECTORY_MODE)
+            descriptor = self._open_directory(path)
+            _share(descriptor, _DIRECTORY_MODE)
+            os.close(descriptor)
 
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory by rmdir(2)."""

@@ -287,6 +287,6 @@ class Reaper:
                 self._context.fs.remove_directory(path)
         except Missing:
             return True
-        except Exists:
+        except (Exists, Denied):
             return False
         return True

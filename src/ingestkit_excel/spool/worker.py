@@ -17,7 +17,7 @@ from ingestkit_excel.errors import ErrorCode
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import Candidates, Claim, open_claim, try_take
 from ingestkit_excel.spool.failures import translated
-from ingestkit_excel.spool.fs import FileSystemError, HeldLock, Missing, NotRegular
+from ingestkit_excel.spool.fs import Denied, FileSystemError, HeldLock, Missing, NotRegular
 from ingestkit_excel.spool.history import read_history, record_attempt
 from ingestkit_excel.spool.holdings import Holding, Holdings
 from ingestkit_excel.spool.home import check_home
@@ -121,20 +121,29 @@ class SpoolWorker:
         cannot be read now is put off.
 
         Raises:
-            SpoolError: The spool cannot be reached.
+            SpoolError: The spool cannot be reached, or what waits may not be taken.
 
         On disk: pending/P/B/S becomes claims/W/S.
         Crash: the claim returns to pending when this worker is found dead.
         """
         with translated("claim a job from", self._place.directory):
+            denied: Denied | None = None
             for _ in range(_CLAIM_TRIES):
                 if self._is_fenced:
                     self._enlist_anew()
-                if self._unadmitted is None and not self._try_take_next():
-                    return None
+                try:
+                    if self._unadmitted is None and not self._try_take_next():
+                        break
+                except Denied as error:
+                    denied = error  # told only when there is nothing else to do
+                    continue
                 claim = self._admit_taken()
                 if claim is not None:
                     return claim
+            denied = denied or self._candidates.denied
+            if denied is not None:
+                self._candidates.denied = None
+                raise denied
         return None
 
     def _try_take_next(self) -> bool:
@@ -144,7 +153,14 @@ class SpoolWorker:
         # Noted before the rename: an error in it, or after it, may leave the job with us, and
         # while we live nobody else would take it back.
         self._unadmitted = candidate.stem
-        if not try_take(self._context, candidate, self.worker_id):
+        try:
+            is_ours = try_take(self._context, candidate, self.worker_id)
+        except Denied:
+            self._candidates.leave_out(candidate.path)
+            self._unadmitted = None
+            raise
+        self._candidates.note(was_taken=is_ours)
+        if not is_ours:
             self._unadmitted = None
             self._look_whether_fenced()
         return True
