@@ -12,9 +12,10 @@ from typing import Final
 from ingestkit_excel.testing.torture.disk import (
     mount_small_disk,
     run_in_namespace,
+    unmount_small_disk,
     why_no_small_disk,
 )
-from ingestkit_excel.testing.torture.nemesis import Ballast, small_disk_at
+from ingestkit_excel.testing.torture.nemesis import Ballast, why_not_to_fill
 from ingestkit_excel.testing.torture.plan import CREW, Plan
 from ingestkit_excel.testing.torture.report import report_lines
 from ingestkit_excel.testing.torture.run import Run, prepare, run
@@ -30,17 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     scratch = Path(options.scratch or tempfile.mkdtemp(prefix="torture-"))
-    if options.scratch is None and not options.spool:
-        (scratch / _DISK).mkdir()
-        reason = why_no_small_disk(scratch / _DISK)
+    disk = scratch / _DISK
+    if options.scratch is not None:
+        mount_small_disk(disk)
+    elif not options.spool:
+        disk.mkdir()
+        reason = why_no_small_disk(disk)
         if reason is None:
-            seed = options.seed or secrets.randbelow(1_000_000)
-            run_in_namespace([*given, "--seed", str(seed), "--scratch", str(scratch)])
-        say(f"a disk of its own: skipped, {reason}")
-    elif options.scratch is not None:
-        mount_small_disk(scratch / _DISK)
-    spools = options.spool or [scratch / _DISK]
-    return _torture(options, scratch, spools)
+            run_in_namespace([*given, "--scratch", str(scratch)])
+        say(f"small disk   skipped: {reason}")
+    is_right = _torture(options, scratch, options.spool or [disk])
+    if options.scratch is not None:
+        unmount_small_disk(disk)
+    if is_right:
+        shutil.rmtree(scratch)
+    return int(not is_right)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,7 +81,7 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def _torture(options: argparse.Namespace, scratch: Path, spools: list[Path]) -> int:
+def _torture(options: argparse.Namespace, scratch: Path, spools: list[Path]) -> bool:
     seed = options.seed or secrets.randbelow(1_000_000)
     name = f"torture-{secrets.token_hex(4)}"
     plan = Plan(
@@ -89,7 +94,7 @@ def _torture(options: argparse.Namespace, scratch: Path, spools: list[Path]) -> 
     crew = ", ".join(f"{count} {role}s" for role, count in CREW.items())
     say(f"torture      seed {seed}, {plan.jobs} submissions, {plan.duration_s:.0f} s, {crew}")
     say(f"spool        {' and '.join(plan.mounts)}")
-    reason = small_disk_at(spools[0])
+    reason = why_not_to_fill(spools[0])
     if reason is not None:
         say(f"full disk    skipped: {reason}")
     say("clocks       set wrong in submitters, workers and waiters; daemons have the right time")
@@ -100,14 +105,12 @@ def _torture(options: argparse.Namespace, scratch: Path, spools: list[Path]) -> 
     return _conclude(plan, done)
 
 
-def _conclude(plan: Plan, done: Run) -> int:
+def _conclude(plan: Plan, done: Run) -> bool:
     is_right = not (done.verdict.violations or done.crashes)
     if is_right:
         say("verdict      every promise was kept")
-        shutil.rmtree(plan.mount(0))
-        shutil.rmtree(plan.scratch, ignore_errors=True)  # the disk in it goes with this process
-        return 0
-    copy = Path(plan.scratch) / "spool-as-left"
-    shutil.copytree(plan.mount(0), copy)
-    say(f"verdict      BROKEN; histories, logs and the spool are in {plan.scratch}")
-    return 1
+    else:
+        shutil.copytree(plan.mount(0), Path(plan.scratch) / "spool-as-left")
+        say(f"verdict      BROKEN; histories, logs and the spool are in {plan.scratch}")
+    shutil.rmtree(plan.mount(0))
+    return is_right

@@ -3,6 +3,7 @@
 Owns: their process ids. Promises: none of them outlives the crew, paused or not.
 """
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -20,6 +21,15 @@ _CRASHES_MAX: Final = 20  # then it is no use to start yet another
 _END_S: Final = 60.0  # a daemon finishes its job first
 _DAEMON_ENDINGS: Final = range(3, 10)
 """Exit codes of a daemon that say what was wrong with the spool, and ask for another try."""
+
+
+_LIBC: Final = ctypes.CDLL(None)  # loaded before the fork, after which little is safe
+_PR_SET_PDEATHSIG: Final = 1  # linux/prctl.h
+
+
+def _die_with_us() -> None:
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -64,7 +74,9 @@ class Crew:
         else:
             command += ["ingestkit_excel.testing.torture.process", self.plan.scratch, name]
         with open(self.plan.logs / f"{name}.log", "wb") as log:
-            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_die_with_us
+            )
 
     def tend(self) -> None:
         """Wake whose pause is over, and replace whoever ended, but for submitters that are done."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["mount_small_disk", "run_in_namespace", "why_no_small_disk"]
+__all__ = ["mount_small_disk", "run_in_namespace", "unmount_small_disk", "why_no_small_disk"]
 
 _MOUNT: Final = ("mount", "-t", "tmpfs", "-o", "size=768m,mode=755", "tmpfs")
 _NAMESPACE: Final = ("unshare", "--user", "--map-root-user", "--mount")
@@ -33,3 +33,8 @@ def run_in_namespace(arguments: Sequence[str]) -> None:
 def mount_small_disk(directory: Path) -> None:
     """Mount a disk in memory that vanishes with the last process that sees it."""
     subprocess.run([*_MOUNT, str(directory)], check=True)
+
+
+def unmount_small_disk(directory: Path) -> None:
+    """Let the disk go, so that the directory can be removed."""
+    subprocess.run(["umount", str(directory)], check=True)

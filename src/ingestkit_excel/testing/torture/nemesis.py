@@ -11,7 +11,7 @@ from ingestkit_excel.testing.history import Kind, Phase
 from ingestkit_excel.testing.torture.crew import Crew, Member
 from ingestkit_excel.testing.torture.plan import Plan, Role
 
-__all__ = ["Ballast", "Nemesis", "small_disk_at"]
+__all__ = ["Ballast", "Nemesis", "why_not_to_fill"]
 
 _SMALL_DISK_BYTES: Final = 2 << 30  # more takes too long to fill, and may be somebody's
 _BLOCK_BYTES: Final = 1 << 20
@@ -21,7 +21,7 @@ _REST_S: Final = (0.2, 0.9)  # some hundred kills in five minutes
 _TARGETS: Final = {Role.WORKER: 16, Role.DAEMON: 2, Role.SUBMITTER: 3, Role.WAITER: 1}
 
 
-def small_disk_at(directory: Path) -> str | None:
+def why_not_to_fill(directory: Path) -> str | None:
     """Say why the disk of a directory must not be filled; ``None`` when it may be."""
     status = os.statvfs(directory)
     size_bytes = status.f_blocks * status.f_frsize
