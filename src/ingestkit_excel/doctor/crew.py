@@ -35,7 +35,8 @@ def open_place(directory: Path) -> Place:
 class ProcessHand:
     """One process, reached by its standard input and output."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Clock) -> None:
+        self._clock = clock
         # -P: nothing in the current directory may stand for a module.
         command = [sys.executable, "-P", "-c", _PROGRAM, str(directory)]
         # A session of its own: Ctrl-C is for the doctor alone, who then ends its hands.
@@ -47,6 +48,7 @@ class ProcessHand:
             start_new_session=True,
         )
         self._answers: queue.Queue[str] = queue.Queue()
+        self._asked = 0
         self._reader = threading.Thread(target=self._read, name="doctor-hand", daemon=True)
         self._reader.start()
 
@@ -59,21 +61,27 @@ class ProcessHand:
     def start(self, deed: str, **facts: Any) -> None:
         """Send one line."""
         assert self._process.stdin is not None
+        self._asked += 1
         try:
-            self._process.stdin.write(json.dumps([deed, facts]) + "\n")
+            self._process.stdin.write(json.dumps([self._asked, deed, facts]) + "\n")
             self._process.stdin.flush()
         except OSError as error:
             raise Unreachable("", "a helping process has ended") from error
 
     def answer(self, timeout_s: float) -> Any:
-        """Wait for one line."""
-        try:
-            line = self._answers.get(timeout=timeout_s)
-        except queue.Empty:
-            raise Unreachable("", f"a process got no answer in {timeout_s:.0f} s") from None
-        if not line:
-            raise Unreachable("", "a helping process has ended")
-        answer = json.loads(line)
+        """Wait for the line that answers the last question; one that came too late is dropped."""
+        ends_s = self._clock.monotonic() + timeout_s
+        while True:  # ends with the answer or the time
+            try:
+                line = self._answers.get(timeout=max(0.0, ends_s - self._clock.monotonic()))
+            except queue.Empty:
+                raise Unreachable("", f"a process got no answer in {timeout_s:.0f} s") from None
+            if not line:
+                self._answers.put("")  # for whoever asks next
+                raise Unreachable("", "a helping process has ended")
+            answer = json.loads(line)
+            if answer["number"] == self._asked:
+                break
         if "error" in answer:
             raise Unreachable("", answer["error"])
         return answer["value"]
@@ -94,9 +102,10 @@ class ProcessHand:
 def hire(directories: Iterable[Path]) -> Iterator[list[ProcessHand]]:
     """Start one process on each path, all at once; they end with the context."""
     hands: list[ProcessHand] = []
+    clock = SystemClock()
     try:
         for directory in directories:
-            hands.append(ProcessHand(directory))
+            hands.append(ProcessHand(directory, clock))
         for hand in hands:
             hand.start("greet")
         for hand in hands:
@@ -111,10 +120,11 @@ def serve(clock: Clock | None = None) -> None:
     """Do the deeds that come in by standard input, until it ends; the main of a process."""
     deeds = Deeds(open_place(Path(sys.argv[1])), clock or SystemClock())
     for line in sys.stdin:
-        deed, facts = json.loads(line)
+        number, deed, facts = json.loads(line)
+        answer: dict[str, Any] = {"number": number}
         try:
-            answer = {"value": deeds.do(deed, facts)}
+            answer["value"] = deeds.do(deed, facts)
         except FileSystemError as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer["error"] = f"{type(error).__name__}: {error}"
         print(json.dumps(answer), flush=True)
     deeds.close()

@@ -73,11 +73,13 @@ def test_the_command_refuses_what_is_no_directory(
 
 
 def test_a_hand_that_died_or_hangs_is_an_error_in_time(tmp_path: Path) -> None:
-    """No question waits for ever, and an error of the disk comes back as one."""
+    """No question waits for ever or gets the answer of another; an error comes back as one."""
     with hire([tmp_path, tmp_path]) as (first, second):
-        first.start("wait", looks=[("stat", "none")], limit_s=60.0)
+        first.start("wait", looks=[("stat", "none")], limit_s=1.0)
         with pytest.raises(Unreachable, match="got no answer"):
             first.answer(0.05)
+        first.start("greet")
+        assert first.answer(30.0) is True
         first.kill()
         with pytest.raises(Unreachable, match="has ended"):
             first.answer(5.0)
