@@ -23,7 +23,9 @@ from ingestkit_excel.testing.torture.run import Run, prepare, run
 __all__ = ["main"]
 
 _JOBS_PER_MINUTE: Final = 2100  # some are submitted twice, under one key
-_DISK = "disk"
+_DISK: Final = "disk"
+_DISK_MIB: Final = 64  # of which the spool leaves 16 alone
+_SUBMISSIONS_PER_MIB: Final = 50  # a job and its outcome take a page and an inode each
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scratch = Path(options.scratch or tempfile.mkdtemp(prefix="torture-"))
     disk = scratch / _DISK
     if options.scratch is not None:
-        mount_small_disk(disk)
+        mount_small_disk(disk, mib=_DISK_MIB + _submissions(options) // _SUBMISSIONS_PER_MIB)
     elif not options.spool:
         disk.mkdir()
         reason = why_no_small_disk(disk)
@@ -81,6 +83,10 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def _submissions(options: argparse.Namespace) -> int:
+    return options.jobs or int(_JOBS_PER_MINUTE * options.minutes)
+
+
 def _torture(options: argparse.Namespace, scratch: Path, spools: list[Path]) -> bool:
     seed = options.seed or secrets.randbelow(1_000_000)
     name = f"torture-{secrets.token_hex(4)}"
@@ -88,7 +94,7 @@ def _torture(options: argparse.Namespace, scratch: Path, spools: list[Path]) -> 
         seed=seed,
         mounts=tuple(str(spool.absolute() / name) for spool in spools),
         scratch=str(scratch),
-        jobs=options.jobs or int(_JOBS_PER_MINUTE * options.minutes),
+        jobs=_submissions(options),
         duration_s=options.minutes * 60,
     )
     crew = ", ".join(f"{count} {role}s" for role, count in CREW.items())

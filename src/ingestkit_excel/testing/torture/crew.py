@@ -12,8 +12,9 @@ from typing import Final
 
 from ingestkit_excel.clock import SystemClock
 from ingestkit_excel.testing.history import Kind, Phase
-from ingestkit_excel.testing.torture.actor import HistoryWriter
+from ingestkit_excel.testing.torture.doom import DIE, SLEEP
 from ingestkit_excel.testing.torture.plan import CREW, Plan, Role
+from ingestkit_excel.testing.torture.recording import HistoryWriter
 
 __all__ = ["Crew", "Member"]
 
@@ -98,6 +99,9 @@ class Crew:
     def _note_ending(self, member: Member, code: int) -> None:
         if code == -signal.SIGKILL:
             return
+        if -code in (DIE, SLEEP):  # told its doom before it could listen, it died of the telling
+            self.history.write(Kind.FAULT, Phase.OK, note="kill", worker_id=member.name)
+            return
         if member.role is Role.DAEMON and code in _DAEMON_ENDINGS:
             self.history.write(Kind.FAULT, Phase.OK, note=f"daemon left with code {code}")
             return
@@ -109,6 +113,10 @@ class Crew:
         """End a process by SIGKILL."""
         member.process.send_signal(signal.SIGKILL)
         member.process.wait(_END_S)
+
+    def doom(self, member: Member, number: signal.Signals) -> None:
+        """Have a process die, or sleep, at one of its next file operations."""
+        member.process.send_signal(number)
 
     def pause(self, member: Member, seconds: float) -> None:
         """Stop a process by SIGSTOP, for `tend` to wake it after that time."""

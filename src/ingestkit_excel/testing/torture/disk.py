@@ -10,8 +10,8 @@ from typing import Final
 
 __all__ = ["mount_small_disk", "run_in_namespace", "unmount_small_disk", "why_no_small_disk"]
 
-_MOUNT: Final = ("mount", "-t", "tmpfs", "-o", "size=768m,mode=755", "tmpfs")
 _NAMESPACE: Final = ("unshare", "--user", "--map-root-user", "--mount")
+_TRIED_MIB: Final = 1
 
 
 def why_no_small_disk(directory: Path) -> str | None:
@@ -19,7 +19,7 @@ def why_no_small_disk(directory: Path) -> str | None:
     if shutil.which("unshare") is None or shutil.which("mount") is None:
         return "there is no unshare(1) or no mount(8) here"
     tried = subprocess.run(
-        [*_NAMESPACE, *_MOUNT, str(directory)], capture_output=True, text=True, check=False
+        [*_NAMESPACE, *_mount(directory, _TRIED_MIB)], capture_output=True, text=True, check=False
     )
     return None if tried.returncode == 0 else f"no tmpfs can be mounted: {tried.stderr.strip()}"
 
@@ -30,9 +30,13 @@ def run_in_namespace(arguments: Sequence[str]) -> None:
     os.execvp(command[0], command)
 
 
-def mount_small_disk(directory: Path) -> None:
+def mount_small_disk(directory: Path, *, mib: int) -> None:
     """Mount a disk in memory that vanishes with the last process that sees it."""
-    subprocess.run([*_MOUNT, str(directory)], check=True)
+    subprocess.run(_mount(directory, mib), check=True)
+
+
+def _mount(directory: Path, mib: int) -> list[str]:
+    return ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", str(directory)]
 
 
 def unmount_small_disk(directory: Path) -> None:

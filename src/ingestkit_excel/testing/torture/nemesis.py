@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from ingestkit_excel.spool import layout
 from ingestkit_excel.testing.history import Kind, Phase
 from ingestkit_excel.testing.torture.crew import Crew, Member
+from ingestkit_excel.testing.torture.doom import DIE, PAUSE_LEASES, SLEEP
 from ingestkit_excel.testing.torture.plan import Plan, Role
 
 __all__ = ["Ballast", "Nemesis", "why_not_to_fill"]
@@ -16,8 +18,7 @@ __all__ = ["Ballast", "Nemesis", "why_not_to_fill"]
 _SMALL_DISK_BYTES: Final = 2 << 30  # more takes too long to fill, and may be somebody's
 _BLOCK_BYTES: Final = 1 << 20
 _FULL_S: Final = (0.5, 2.0)
-_PAUSE_LEASES: Final = (1.2, 3.0)  # so that whoever sleeps is taken for dead
-_REST_S: Final = (0.2, 0.9)  # some hundred kills in five minutes
+_REST_S: Final = (0.15, 0.7)  # some hundred kills in five minutes
 _TARGETS: Final = {Role.WORKER: 16, Role.DAEMON: 2, Role.SUBMITTER: 3, Role.WAITER: 1}
 
 
@@ -63,8 +64,10 @@ class Nemesis:
         self._dice = plan.random("nemesis")
         self._next_s = self._relief_s = 0.0
         self._ways: dict[Callable[[], None], int] = {
-            self._kill: 48,
-            self._pause: 36,
+            self._kill: 26,
+            self._doom_to_die: 26,
+            self._pause: 16,
+            self._doom_to_sleep: 20,
             self._remove_heartbeat: 10,
         }
         if ballast is not None:
@@ -102,8 +105,19 @@ class Nemesis:
     def _pause(self) -> None:
         target = self._target()
         if target.paused_until_s is None:
-            self._crew.pause(target, self._lease_s * self._dice.uniform(*_PAUSE_LEASES))
+            self._crew.pause(target, self._lease_s * self._dice.uniform(*PAUSE_LEASES))
             self._note("pause", target.name)
+
+    def _doom_to_die(self) -> None:
+        self._doom(DIE)
+
+    def _doom_to_sleep(self) -> None:
+        self._doom(SLEEP)
+
+    def _doom(self, number: signal.Signals) -> None:
+        target = self._target()
+        if target.role is not Role.DAEMON:  # a real one does not listen to us
+            self._crew.doom(target, number)
 
     def _remove_heartbeat(self) -> None:
         leases = sorted((self._spool / layout.WORKERS).glob("*.lease"))

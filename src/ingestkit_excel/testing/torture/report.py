@@ -6,7 +6,7 @@ from typing import Final
 
 from ingestkit_excel.testing.history import Event
 from ingestkit_excel.testing.torture.run import Run
-from ingestkit_excel.testing.verdict import Flaw, Violation
+from ingestkit_excel.testing.verdict import Flaw
 
 __all__ = ["report_lines"]
 
@@ -36,8 +36,9 @@ def report_lines(run: Run) -> Iterator[str]:
     yield from (f"crash: {crash}" for crash in run.crashes)
     for violation in run.verdict.violations[:_TOLD_MAX]:
         yield f"{violation.flaw}: {violation.job_id} {violation.text}"
-    for violation in run.verdict.violations[:_TRACED_MAX]:
-        yield from _trace(run.events, violation)
+    jobs = dict.fromkeys(violation.job_id for violation in run.verdict.violations)
+    for job_id in list(jobs)[:_TRACED_MAX]:
+        yield from _trace(run.events, job_id)
 
 
 def _counts(counts: object) -> str:
@@ -45,10 +46,10 @@ def _counts(counts: object) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(items)) or "none"
 
 
-def _trace(events: tuple[Event, ...], violation: Violation) -> Iterator[str]:
-    yield f"trace of {violation.job_id} ({violation.flaw}):"
-    refs = {event.ref for event in events if event.ref and event.job_id == violation.job_id}
-    about = [e for e in events if e.job_id == violation.job_id or (e.ref and e.ref in refs)]
+def _trace(events: tuple[Event, ...], job_id: str) -> Iterator[str]:
+    yield f"trace of {job_id}:"
+    refs = {event.ref for event in events if event.ref and event.job_id == job_id}
+    about = [e for e in events if e.job_id == job_id or (e.ref and e.ref in refs)]
     for event in sorted(about, key=lambda event: event.ended_s):
         facts = f"n{event.attempt} {event.worker_id} {event.run_id} {event.digest} {event.note}"
         span = f"{event.began_s:.6f} to {event.ended_s:.6f}"

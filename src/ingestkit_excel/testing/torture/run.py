@@ -10,10 +10,10 @@ from openpyxl import Workbook
 from ingestkit_excel.clock import SystemClock
 from ingestkit_excel.spool import Spool, SpoolSettings
 from ingestkit_excel.testing.history import Event
-from ingestkit_excel.testing.torture.actor import HistoryWriter
 from ingestkit_excel.testing.torture.crew import Crew
 from ingestkit_excel.testing.torture.nemesis import Ballast, Nemesis
 from ingestkit_excel.testing.torture.plan import Plan, Role
+from ingestkit_excel.testing.torture.recording import HistoryWriter
 from ingestkit_excel.testing.torture.remains import (
     count_ended,
     find_waiting,
