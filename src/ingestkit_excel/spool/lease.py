@@ -14,6 +14,7 @@ from ingestkit_excel.spool.fs import Stamp
 
 __all__ = ["LeaseObserver"]
 
+_ROUND_INTERVAL_S: Final = 5.0  # a janitor's; each round tells that the observer itself is well
 _HEALTHY_LOOKS_MIN: Final = 4  # one lucky look after a server's outage must not condemn anyone
 
 
@@ -30,7 +31,8 @@ class LeaseObserver:
     def __init__(self, lease_duration_s: float) -> None:
         self._lease_duration_s = lease_duration_s
         self._seen: dict[str, _Observation] = {}
-        self._last_look_s: float | None = None
+        self._well_s: float | None = None
+        self._is_doubtful = False
 
     def look(
         self, stamps: Mapping[str, Stamp | None], *, started_s: float, finished_s: float
@@ -38,14 +40,14 @@ class LeaseObserver:
         """Take in one look at all heartbeats; give the workers that are dead.
 
         ``None`` stands for a worker without a heartbeat. A look that took longer than a quarter
-        of the lease, or came a whole lease after the last one, makes all watching start anew:
-        the observer, or the server, stood still, and so did everybody's heartbeat.
+        of the lease, or came so much later than it was due, makes all watching start anew: the
+        observer, or the server, stood still, and so did everybody's heartbeat.
         """
-        gap_s = 0.0 if self._last_look_s is None else started_s - self._last_look_s
-        self._last_look_s = finished_s
-        is_slow = finished_s - started_s > self._lease_duration_s / 4
-        if is_slow or gap_s > self._lease_duration_s:
-            self.forget_all()
+        self.note_round(started_s)
+        if finished_s - started_s > self._lease_duration_s / 4 or self._is_doubtful:
+            self._seen = {}
+        self._is_doubtful = False
+        self._well_s = finished_s
         self._seen = {
             worker_id: self._observe(worker_id, stamp, finished_s)
             for worker_id, stamp in stamps.items()
@@ -63,6 +65,13 @@ class LeaseObserver:
             return _Observation(stamp, now_s, 0)
         return _Observation(stamp, seen.since_s, seen.healthy_looks + 1)
 
+    def note_round(self, now_s: float) -> None:
+        """Take in that the observer's own loop came round, though it may not look this time."""
+        due_s = now_s if self._well_s is None else self._well_s + _ROUND_INTERVAL_S
+        if now_s - due_s > self._lease_duration_s / 4:
+            self._is_doubtful = True
+        self._well_s = now_s
+
     def forget_all(self) -> None:
-        """Start all watching anew; call it after any error of the disk."""
-        self._seen.clear()
+        """Start all watching anew; call it, from any thread, when the disk did not answer."""
+        self._is_doubtful = True

@@ -104,6 +104,7 @@ class Reaper:
         lock = self._context.fs.try_lock(f"{_JANITOR_LOCK}-{self._host_hash}.lock")
         if lock is None and self._rounds_left_out < _ROUNDS_LEFT_OUT_MAX:
             self._rounds_left_out += 1
+            self._observer.note_round(self._context.clock.monotonic())
             return
         self._rounds_left_out = 0
         try:
@@ -112,16 +113,21 @@ class Reaper:
             if lock is not None:
                 lock.release()
 
+    def doubt(self) -> None:
+        """Take in that the share did not answer, which may have stopped all heartbeats."""
+        self._observer.forget_all()
+
     def _run(self, own_id: str) -> None:
         # Somebody waits for the first, and the last waits for nobody.
-        work = self._new_round()
+        work = self.new_round()
         work.do(lambda: self._finish_waiting(work))
         work.do(lambda: self._dismiss_dead(own_id, work))
         work.do(self._remove_empty_buckets)
         work.do(self._sweeper.run)
         work.end()
 
-    def _new_round(self) -> Round:
+    def new_round(self) -> Round:
+        """Give what a round's steps are done by; it ends early when each takes long and fails."""
         patience_s = self._context.settings.lease_duration_s / 4
         return Round(self._context.clock, patience_s=patience_s)
 
@@ -198,7 +204,7 @@ class Reaper:
         Crash: the next janitor goes on where this one stopped.
         """
         directory = layout.claims_directory(worker_id)
-        work = self._new_round()
+        work = self.new_round()
         for name in list_known(self._context, directory):
             stem = layout.parse_job_file(name)
             if stem is not None:

@@ -19,8 +19,12 @@ class SpoolSettings(BaseModel):
 
     durability: Literal["fsync", "none"] = "fsync"
     """``none`` is for tests and scratch: a power cut may lose accepted jobs."""
-    lease_duration_s: float = Field(default=60.0, gt=0)
-    """How long a heartbeat must stand still until other hosts believe its worker dead."""
+    lease_duration_s: float = Field(default=60.0, ge=1.0)
+    """How long a heartbeat must stand still until other hosts believe its worker dead.
+
+    Below a quarter of a minute a server that stalls between two looks of a janitor cannot be told
+    from a death, which costs a repeated execution.
+    """
     retry_backoff_s: float = Field(default=5.0, ge=0)
     retry_backoff_max_s: float = Field(default=300.0, ge=0)
     relist_interval_s: float = Field(default=5.0, ge=0)

@@ -6,8 +6,10 @@ Never does: run a job, sleep, or decide by a clock who owns what.
 Needs of the disk: P1, P2, P3.
 """
 
+import contextlib
 import logging
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,7 +19,15 @@ from ingestkit_excel.errors import ErrorCode
 from ingestkit_excel.spool import layout
 from ingestkit_excel.spool.claim import Candidates, Claim, open_claim, try_take
 from ingestkit_excel.spool.failures import translated
-from ingestkit_excel.spool.fs import Denied, FileSystemError, HeldLock, Missing, NotRegular
+from ingestkit_excel.spool.fs import (
+    Denied,
+    FileSystemError,
+    HeldLock,
+    Missing,
+    NotRegular,
+    Stale,
+    Unreachable,
+)
 from ingestkit_excel.spool.history import read_history, record_attempt
 from ingestkit_excel.spool.holdings import Holding, Holdings
 from ingestkit_excel.spool.home import check_home
@@ -126,7 +136,7 @@ class SpoolWorker:
         On disk: pending/P/B/S becomes claims/W/S.
         Crash: the claim returns to pending when this worker is found dead.
         """
-        with translated("claim a job from", self._place.directory):
+        with self._reaching("claim a job from"):
             denied: Denied | None = None
             for _ in range(_CLAIM_TRIES):
                 if self._is_fenced:
@@ -243,20 +253,30 @@ class SpoolWorker:
     def _path(self, stem: Stem) -> str:
         return f"{layout.claims_directory(self.worker_id)}/{stem.file_name}"
 
-    def renew(self) -> None:
+    def renew(self) -> bool:
         """Show that this worker lives; call it as often as six times in a lease duration.
 
-        A worker that was taken for dead finds out here: its claims are superseded, and its next
-        `try_claim` enlists it under a new id.
+        ``False``: it was taken for dead. Its claims are superseded, and its next `try_claim`
+        enlists it under a new id.
 
         Raises:
             SpoolError: The spool cannot be reached.
         """
-        with translated("renew the lease in", self._place.directory):
+        with self._reaching("renew the lease in"):
             try:
                 self._context.fs.touch(layout.lease_path(self.worker_id))
             except Missing:
                 self._note_fenced()
+        return not self._is_fenced
+
+    @contextlib.contextmanager
+    def _reaching(self, verb: str) -> Iterator[None]:
+        with translated(verb, self._place.directory):
+            try:
+                yield
+            except (Stale, Unreachable):
+                self._reaper.doubt()
+                raise
 
     def is_cancelled(self, claim: Claim) -> bool:
         """Whether the submitter asked for the job to be given up."""
@@ -401,13 +421,15 @@ class SpoolWorker:
         """
         with translated("reap", self._place.directory):
             now_s = self._context.clock.monotonic()
+            work = self._reaper.new_round()
             if now_s - self._reconciled_at >= _RECONCILE_INTERVAL_S:
                 self._reconciled_at = now_s
-                self._give_back_strays()
-            self._reaper.run(self.worker_id)
+                work.do(self._give_back_strays)
+            work.do(lambda: self._reaper.run(self.worker_id))
             if now_s - self._collected_at >= _COLLECT_INTERVAL_S:
                 self._collected_at = now_s
-                collect_garbage(self._context)
+                work.do(lambda: collect_garbage(self._context))
+            work.end()
 
     def _give_back_strays(self) -> None:
         """Give back what is among our claims without our having taken it.

@@ -56,3 +56,32 @@ def test_worker_without_heartbeat_is_watched_as_long() -> None:
         for at_s in (0, 15, 30, 45, 60)
     ]
     assert dead == [False, False, False, False, True]
+
+
+def test_observer_whose_loop_came_round_late_starts_anew() -> None:
+    """It hung between two looks, for instance on the server that stalled everybody else.
+
+    Broken on purpose: allowing gaps up to a whole lease makes this fail.
+    """
+    observer = LeaseObserver(LEASE_S)
+    assert not any(look(observer, at_s, 1) for at_s in (0, 5, 59, 64, 69, 74))
+
+
+def test_rounds_in_which_another_janitor_looked_are_no_gap() -> None:
+    """The observer is well, though it looks seldom."""
+    observer = LeaseObserver(15.0)
+    for at_s in range(0, 60, 5):
+        if at_s % 15:
+            observer.note_round(at_s)
+        else:
+            assert not look(observer, at_s, 1)
+    assert look(observer, 60.0, 1)
+
+
+def test_error_starts_all_watching_anew() -> None:
+    """What stops our own calls stops the heartbeats of others."""
+    observer = LeaseObserver(LEASE_S)
+    assert not any(look(observer, at_s, 1) for at_s in range(0, 60, 5))
+    observer.forget_all()
+    assert not any(look(observer, at_s, 1) for at_s in range(60, 120, 5))
+    assert look(observer, 120.1, 1)

@@ -275,3 +275,32 @@ def test_what_is_no_file_goes_to_quarantine(tmp_path: Path, kind: str) -> None:
     assert claim_of(worker).job.job_id == job_id
     assert spool.status().quarantined == 1
     worker.retire()
+
+
+def test_share_that_answers_no_renewal_condemns_nobody(world: World) -> None:
+    """Right after an outage others had no time to show that they live."""
+    world.spool.submit(DRAFT)
+    quiet = world.spool.enlist(host="quiet")
+    claim_of(quiet)
+    observer = world.enlist()
+    world.run_for(55.0, observer)
+    world.fs.before = failing("touch", "workers/")
+    with pytest.raises(SpoolError):
+        observer.renew()
+    world.fs.before = None
+    world.run_for(30.0, observer)
+    assert world.spool.status().claimed == 1
+    world.run_for(40.0, observer)
+    assert world.spool.status().claimed == 0
+
+
+def test_renewing_tells_whether_the_lease_stands(world: World) -> None:
+    """And is told again until the worker has enlisted anew."""
+    worker = world.enlist()
+    assert worker.renew()
+    world.disk.remove(f"workers/{worker.worker_id}.lease")
+    assert not worker.renew()
+    assert not worker.renew()
+    assert worker.is_fenced
+    assert worker.try_claim() is None
+    assert worker.renew()
