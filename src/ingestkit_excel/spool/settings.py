@@ -30,8 +30,8 @@ class SpoolSettings(BaseModel):
     relist_interval_s: float = Field(default=5.0, ge=0)
     """How long a worker may serve from its list before it looks for more urgent jobs."""
     claim_window: int = Field(default=64, ge=1)
-    retention_s: float = Field(default=7 * 86400.0, ge=0)
-    """How long outcomes are kept."""
+    retention_s: float = Field(default=7 * 86400.0, ge=60)
+    """How long outcomes are kept; whoever waits for one looks every few seconds."""
     staging_retention_s: float = Field(default=7 * 86400.0, ge=0)
     """How long unfinished submissions are kept; far longer than any submission can take."""
     free_space_bytes_min: int = Field(default=16 * 1024**2, ge=0)

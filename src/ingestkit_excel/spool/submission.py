@@ -41,8 +41,10 @@ from ingestkit_excel.spool.survey import JobState, find_state
 __all__ = [
     "Submission",
     "finish_keyed",
+    "is_known",
     "list_markers",
     "read_marker",
+    "set_aside",
     "submit_job",
     "submit_keyed",
 ]
@@ -118,8 +120,8 @@ def submit_keyed(
     marker = f"{layout.IDS}/{digest[-2:]}/{digest}"
     identity = digest_of(draft.model_dump_json(include=_IDENTITY_FIELDS).encode())
     owner = _find_owner(context, marker)
-    if owner is not None and not _is_known(context, marker, owner[0]):
-        _set_aside(context, marker, owner[0])
+    if owner is not None and not is_known(context, marker, owner[0]):
+        set_aside(context, marker, owner[0])
         owner = _find_owner(context, marker)
     if owner is None:
         submission = _stage(context, draft, priority, due_s)
@@ -165,7 +167,7 @@ def _offer(context: SpoolContext, marker: str, submission: Submission, identity:
             context.fs.remove_directory(draft)
 
 
-def _is_known(context: SpoolContext, marker: str, owned: Submission) -> bool:
+def is_known(context: SpoolContext, marker: str, owned: Submission) -> bool:
     """Whether the job of a key is anywhere; only of an old key it is in doubt."""
     if is_present(context, owned.staged):
         return True
@@ -179,8 +181,11 @@ def _is_known(context: SpoolContext, marker: str, owned: Submission) -> bool:
         return True  # there is an outcome, though a damaged one
 
 
-def _set_aside(context: SpoolContext, marker: str, forgotten: Submission) -> None:
-    """Free the key of a job that is gone, by moving its marker to where it is swept."""
+def set_aside(context: SpoolContext, marker: str, forgotten: Submission) -> None:
+    """Free the key of a job that is gone: its marker is moved out of the way and removed.
+
+    Should this end half way, janitors sweep what was moved.
+    """
     aside = f"{layout.TMP}/{marker.rpartition('/')[2]}.{new_nonce()}"
     with contextlib.suppress(Missing):  # another submitter did it
         context.fs.rename(marker, aside)
@@ -188,6 +193,9 @@ def _set_aside(context: SpoolContext, marker: str, forgotten: Submission) -> Non
         if owner is not None and owner[0].stem != forgotten.stem:
             with contextlib.suppress(Exists):
                 context.fs.rename(aside, marker)  # another one did, and has the key anew
+            return
+        context.fs.remove(f"{aside}/owner")
+        context.fs.remove_directory(aside)
 
 
 def finish_keyed(context: SpoolContext, staged: Collection[str]) -> set[str]:

@@ -49,7 +49,7 @@ from ingestkit_excel.spool.publish import (
 )
 from ingestkit_excel.spool.reaper import Reaper
 from ingestkit_excel.spool.records import AttemptRecord, Outcome, RecordError, digest_of
-from ingestkit_excel.spool.retention import collect_garbage
+from ingestkit_excel.spool.retention import collect_in_steps
 from ingestkit_excel.spool.settings import SpoolContext
 
 __all__ = ["Completion", "SpoolWorker", "WorkerPlace"]
@@ -59,6 +59,7 @@ _CLAIM_TRIES: Final = 64  # lost races and unusable jobs per call; the caller's 
 _PREPARE_TRIES: Final = 4  # each further one needs another torn file of ours
 _READ_ATTEMPTS_MAX: Final = 50  # hours of backoff; what cannot be read by then never will be
 _RECONCILE_INTERVAL_S: Final = 10.0  # so a job stays unnoticed in our claims not much longer
+_COLLECT_SHARE_S: Final = 0.5  # of a round, so that the main loop goes on
 _COLLECT_INTERVAL_S: Final = 3600.0  # retention is days; a full listing an hour is no load
 _BACKOFF_DOUBLINGS_MAX: Final = 20  # keeps the number finite; the cap applies far earlier
 
@@ -95,6 +96,7 @@ class SpoolWorker:
         self._unadmitted_twice: Stem | None = None
         self._is_fenced = False
         self._reaper = Reaper(context, place.host_hash)
+        self._collection: Iterator[int] = iter(())
         self._collected_at = self._reconciled_at = context.clock.monotonic()
         self.worker_id = ""
         self._enlist()
@@ -414,7 +416,7 @@ class SpoolWorker:
         """Do a janitor's round: reveal, take back from the dead, move what is due, sweep.
 
         Claims that a late answer of the server gave this worker go back, uncharged. Once an hour
-        it also removes what is older than the retention.
+        it also begins to remove what is older than the retention, a little in each round.
 
         Raises:
             SpoolError: The spool cannot be reached; the next round goes on.
@@ -428,8 +430,19 @@ class SpoolWorker:
             work.do(lambda: self._reaper.run(self.worker_id))
             if now_s - self._collected_at >= _COLLECT_INTERVAL_S:
                 self._collected_at = now_s
-                work.do(lambda: collect_garbage(self._context))
+                self._collection = collect_in_steps(self._context)
+            work.do(self._collect_some)
             work.end()
+
+    def _collect_some(self) -> None:
+        ends_s = self._context.clock.monotonic() + _COLLECT_SHARE_S
+        try:
+            for _ in self._collection:
+                if self._context.clock.monotonic() >= ends_s:
+                    return
+        except FileSystemError:
+            self._collection = iter(())  # the next one begins anew
+            raise
 
     def _give_back_strays(self) -> None:
         """Give back what is among our claims without our having taken it.
