@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
 
+from ingestkit_excel.backends import MemoryStore, open_store
 from ingestkit_excel.clock import Clock, SystemClock
 from ingestkit_excel.errors import ConfigurationError, ErrorCode, IngestKitError, SpoolError
 from ingestkit_excel.execution import Roots
@@ -101,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
     )
     add = parser.add_argument
+    add("--version", action="version", version=f"spool-worker {version('ingestkit-excel')}")
     add("--spool", required=True, type=Path, metavar="DIR", help="the spool directory")
     add(
         "--root",
@@ -153,6 +156,7 @@ def _run(options: argparse.Namespace) -> None:
         _refuse_world_writable(spool.directory)
     roots = Roots.for_spool(spool.directory, dict(options.root))
     store = options.store or f"bundle://{spool.directory.resolve().parent / _STORE_NAME}"
+    _refuse_unfit_store(store)
     clock = SystemClock()
     stop = StopToken()
     with ExitStack() as stack:
@@ -190,6 +194,16 @@ def _run(options: argparse.Namespace) -> None:
         )
         completed = daemon.run()
     _LOG.info("worker_stopped", extra={"worker_id": worker.worker_id, "completed": completed})
+
+
+def _refuse_unfit_store(store: str) -> None:
+    # Said once at the start, rather than by the failure of every job.
+    if isinstance(open_store(store), MemoryStore):
+        raise ConfigurationError(
+            ErrorCode.E_CONFIG_INVALID,
+            f"cannot write to the store {store}: it ends with each job's process; "
+            "use bundle:///directory or sqlite:///file.db",
+        )
 
 
 def _daemon_settings(options: argparse.Namespace) -> DaemonSettings:

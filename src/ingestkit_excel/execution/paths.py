@@ -62,8 +62,8 @@ class Roots:
             raise ExecutionError(
                 ErrorCode.E_EXECUTION_SUBMIT,
                 f"cannot submit {path}: it lies outside every root ({known}), so workers on other "
-                "hosts cannot find it; move it below one of them, attach it, or map its "
-                f"directory as a root here and at the workers: {{'data': '{path.parent}'}}",
+                "hosts cannot find it; move it below one of them, attach it, or map its directory "
+                f"as a root here and at the workers, as in --root data={path.parent}",
             )
         name = max(holding)[1]
         return name, path.relative_to(self._roots[name]).as_posix()
