@@ -109,6 +109,11 @@ class Crew:
         if len(self.crashes) > _CRASHES_MAX:
             raise RuntimeError(f"cannot keep a crew: {'; '.join(self.crashes)}")
 
+    def is_up(self, member: Member) -> bool:
+        """Whether a process has begun to do its part, as far as it can be seen."""
+        history = self.plan.histories / f"{member.name}.jsonl"
+        return member.role is Role.DAEMON or history.exists()
+
     def kill(self, member: Member) -> None:
         """End a process by SIGKILL."""
         member.process.send_signal(signal.SIGKILL)

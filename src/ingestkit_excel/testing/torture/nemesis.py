@@ -92,19 +92,23 @@ class Nemesis:
     def _note(self, fault: str, target: str = "") -> None:
         self._history.write(Kind.FAULT, Phase.OK, note=fault, worker_id=target)
 
-    def _target(self) -> Member:
-        members = self._crew.members
+    def _target(self) -> Member | None:
+        # On a busy host processes would else be killed faster than they start.
+        members = [member for member in self._crew.members if self._crew.is_up(member)]
+        if not members:
+            return None
         weights = [_TARGETS[member.role] for member in members]
         return self._dice.choices(members, weights)[0]
 
     def _kill(self) -> None:
         target = self._target()
-        self._crew.kill(target)
-        self._note("kill", target.name)
+        if target is not None:
+            self._crew.kill(target)
+            self._note("kill", target.name)
 
     def _pause(self) -> None:
         target = self._target()
-        if target.paused_until_s is None:
+        if target is not None and target.paused_until_s is None:
             self._crew.pause(target, self._lease_s * self._dice.uniform(*PAUSE_LEASES))
             self._note("pause", target.name)
 
@@ -116,7 +120,9 @@ class Nemesis:
 
     def _doom(self, number: signal.Signals) -> None:
         target = self._target()
-        if target.role is not Role.DAEMON:  # a real one does not listen to us
+        if (
+            target is not None and target.role is not Role.DAEMON
+        ):  # a real one does not listen to us
             self._crew.doom(target, number)
 
     def _remove_heartbeat(self) -> None:

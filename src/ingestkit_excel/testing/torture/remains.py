@@ -1,6 +1,8 @@
 """What is in a spool, read name by name and not through the code that is on trial."""
 
 from collections import Counter
+from collections.abc import Iterator
+from glob import iglob
 from pathlib import Path
 
 from ingestkit_excel.spool import layout
@@ -15,16 +17,21 @@ def find_waiting(spool: Path) -> dict[str, str]:
     """Give the name of each job file that has not reached its end, by job."""
     found: dict[str, str] = {}
     for pattern in ("pending/*/*/*.job", "delayed/*.job", "claims/*/*.job"):
-        for path in spool.glob(pattern):
-            stem = layout.parse_job_file(path.name[path.name.find("j") :])
+        for path in _names(spool, pattern):
+            name = path.rpartition("/")[2]
+            stem = layout.parse_job_file(name[name.find("j") :])
             if stem is not None:
-                found[stem.job_id] = str(path.relative_to(spool))
-    for path in (spool / layout.PREP).glob("*.out"):
-        prepared = layout.parse_prepared(path.name)
+                found[stem.job_id] = path
+    for path in _names(spool, "prep/*.out"):
+        prepared = layout.parse_prepared(path.rpartition("/")[2])
         # Of a lost attempt it stays until the retention ends; of a committed one it must be shown.
         if prepared is not None and _is_committed(spool, prepared):
-            found[prepared.job_id] = str(path.relative_to(spool))
+            found[prepared.job_id] = path
     return found
+
+
+def _names(spool: Path, pattern: str) -> Iterator[str]:
+    return iglob(pattern, root_dir=spool)  # Path.glob fails when a directory goes meanwhile
 
 
 def _is_committed(spool: Path, stem: layout.Stem) -> bool:
@@ -35,7 +42,7 @@ def _is_committed(spool: Path, stem: layout.Stem) -> bool:
 
 def count_ended(spool: Path) -> int:
     """Count the outcomes that can be seen."""
-    return sum(1 for _ in spool.glob("results/*/*.json"))
+    return sum(1 for _ in _names(spool, "results/*/*.json"))
 
 
 def leftovers(spool: Path) -> dict[str, int]:

@@ -28,6 +28,7 @@ __all__ = ["Run", "prepare", "run"]
 _STEP_S: Final = 0.05
 _REPORT_S: Final = 15.0
 _STANDSTILL_S: Final = 90.0  # leases, retries and rounds of janitors take seconds
+_QUIET_LOOKS: Final = 4  # one may miss a job on its way back
 _WORKBOOKS: Final = 8
 _ROWS: Final = 5
 
@@ -105,16 +106,19 @@ def _strike(plan: Plan, crew: Crew, nemesis: Nemesis, say: Callable[[str], None]
 
 
 def _come_to_rest(plan: Plan, crew: Crew, say: Callable[[str], None]) -> None:
-    """Wait until no job waits, or until nothing has moved for long."""
+    """Wait until no job is seen to wait in several looks, or until nothing has moved for long."""
     clock = SystemClock()
     spool = plan.mount(0)
     before: dict[str, str] | None = None
     moved_s = said_s = clock.monotonic()
-    while waiting := find_waiting(spool):
+    quiet_looks = 0
+    while quiet_looks < _QUIET_LOOKS:  # ended by the standstill, if not by the quiet
+        waiting = find_waiting(spool)
+        quiet_looks = 0 if waiting else quiet_looks + 1
         now_s = clock.monotonic()
         if waiting != before:
             before, moved_s = waiting, now_s
-        if now_s - moved_s > _STANDSTILL_S:
+        if waiting and now_s - moved_s > _STANDSTILL_S:
             say(f"nothing moved for {_STANDSTILL_S:.0f} s, and {len(waiting)} jobs wait")
             return
         if now_s - said_s >= _REPORT_S:
